@@ -1,0 +1,10 @@
+"""``quorate lab` (skeleton: being written)."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group()
+def lab() -> None:
+    """(skeleton)"""
