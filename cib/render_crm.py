@@ -1,0 +1,85 @@
+"""A CIB as crmsh text: the form that ``crm configure load update`` takes and people read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from lxml import etree
+
+from quorate.cib.model import Cib, Clone, Operation, Order, Pairs, Primitive
+from quorate.cib.render_xml import BOOTSTRAP_OPTIONS
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.,:/@%+=-]+")
+
+
+def render_crm(cib: Cib) -> str:
+    """The configuration as crmsh text. The same value gives the same bytes."""
+    commands = [_command(f"node {node.id}: {node.name}") for node in cib.nodes]
+    commands += [_primitive(device) for device in cib.fencing]
+    for clone in cib.clones:
+        commands += [_primitive(clone.primitive), _clone(clone)]
+    commands += [_raw(xml) for xml in cib.extra_resources]
+    commands += [_order(order) for order in cib.orders]
+    commands += [_raw(xml) for xml in cib.extra_constraints]
+    commands.append(_set(f"property {BOOTSTRAP_OPTIONS}:", cib.properties))
+    if cib.resource_defaults:
+        commands.append(_set("rsc_defaults rsc-options:", cib.resource_defaults))
+    if cib.operation_defaults:
+        commands.append(_set("op_defaults op-options:", cib.operation_defaults))
+    return "".join(commands)
+
+
+def _command(head: str, parts: Iterable[str] = ()) -> str:
+    return " \\\n\t".join([head, *parts]) + "\n"
+
+
+def _primitive(primitive: Primitive) -> str:
+    agent = ":".join(part for part in (primitive.standard, primitive.provider, primitive.type) if part)
+    parts = []
+    if primitive.parameters:
+        parts.append(f"params {_pairs(primitive.parameters)}")
+    if primitive.meta:
+        parts.append(f"meta {_pairs(primitive.meta)}")
+    parts += [_operation(operation) for operation in primitive.operations]
+    return _command(f"primitive {primitive.id} {agent}", parts)
+
+
+def _operation(operation: Operation) -> str:
+    pairs = (
+        ("interval", operation.interval),
+        ("timeout", operation.timeout),
+        *operation.attributes,
+        *operation.parameters,
+    )
+    return f"op {operation.name} {_pairs(pairs)}"
+
+
+def _clone(clone: Clone) -> str:
+    return _command(f"clone {clone.id} {clone.primitive.id}", [f"meta {_pairs(clone.meta)}"])
+
+
+def _order(order: Order) -> str:
+    return _command(f"order {order.id} {order.kind}: {order.first} {order.then}")
+
+
+def _set(head: str, pairs: Pairs) -> str:
+    return _command(head, [_pair(*pair) for pair in pairs])
+
+
+def _raw(xml: str) -> str:
+    element = etree.fromstring(xml, etree.XMLParser(remove_blank_text=True))
+    text = etree.tostring(element, encoding="unicode")
+    # crmsh reads one line and joins its words with single blanks: a run of blanks inside a value must not be one.
+    return f"xml {text.replace('  ', ' &#32;')}\n"
+
+
+def _pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    return " ".join(_pair(*pair) for pair in pairs)
+
+
+def _pair(name: str, value: str) -> str:
+    if _PLAIN.fullmatch(value):
+        return f"{name}={value}"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{name}="{escaped}"'
