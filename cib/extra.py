@@ -23,7 +23,11 @@ _RESOURCES = ("primitive", "group", "clone", "bundle")
 
 @dataclass(frozen=True)
 class Fragment:
-    """One extra element: the *section* it belongs to, its canonical *xml*, the ids it brings and refers to."""
+    """One extra element.
+
+    It goes to *section* as the canonical *xml*, brings *ids* (those of *resources* among them), and refers to
+    resources and *nodes*.
+    """
 
     section: str
     xml: str

@@ -1,4 +1,4 @@
-"""Secrets never enter the CIB: every node's every user in group haclient can read it, and it is copied into reports."""
+"""Secrets never enter the CIB: group haclient reads it on every node, and every report carries it."""
 
 from __future__ import annotations
 
@@ -38,6 +38,6 @@ def objection(key: str, value: str) -> str | None:
 
 def _sentence(what: str) -> str:
     return (
-        f"{what}, and secrets never enter the CIB, which every node and every report carries; give the agent a file "
-        "or script on the node instead (a key that ends in _script or _file)"
+        f"{what}, and secrets never enter the CIB, which every node and every report carries; give the agent a "
+        "file or script on the node instead (a key that ends in _script or _file)"
     )

@@ -1,4 +1,4 @@
-"""The ``services`` of a topology: each is one of our agents, so every value is checked against its declaration."""
+"""The ``services`` of a topology: each is one of our agents, whose declaration every value is checked against."""
 
 from __future__ import annotations
 
@@ -126,7 +126,8 @@ def _operations(agent: type[Agent], entry: Entry | None) -> tuple[Operation, ...
         if clash != key:
             place = (given.get(key) or given[clash]).place
             raise place.problem(
-                f"{key} and {clash} have the same interval ({operation.interval}); pacemaker tells them apart by it"
+                f"{key} and {clash} have the same interval ({operation.interval}), "
+                "which is all that pacemaker tells them apart by"
             )
         operations.append(operation)
     return tuple(operations)

@@ -1,7 +1,7 @@
 """A YAML file as entries that know their place, so that every complaint can name file, line and key.
 
-Nothing here knows what a topology is. Scalars keep their text as written: ``port: 05672`` asked for as a string
-stays ``05672``, and ``1:30`` never becomes 90.
+Nothing here knows what a topology is. Scalars keep their text as written: ``port: 05672`` asked for as a
+string stays ``05672``, and ``1:30`` never becomes 90.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import yaml
 
 from quorate.lib.problem import Problem
 
-# A topology has some hundreds of entries. The bound stops a small file that expands, through aliases, into millions.
+# A topology has some hundreds of entries. The bound stops a small file that aliases expand into millions.
 MAX_ENTRIES = 50_000
 
 _TAG = "tag:yaml.org,2002:"
@@ -120,26 +120,28 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def load(path: str | Path) -> Entry:
-    """The root entry of the YAML file at *path*.
+    """The root entry of the YAML file at *path*. Raises :class:`Problem` as :func:`read_text` and :func:`parse` do."""
+    return parse(read_text(path), str(path))
 
-    Raises :class:`Problem` for a file that is missing, unreadable, not UTF-8, not YAML, empty, that holds more than
-    one document or a duplicate key.
-    """
-    file = str(path)
+
+def read_text(path: str | Path) -> str:
+    """The text of the file at *path*. Raises :class:`Problem` when it is missing, unreadable or not UTF-8."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise Problem(f"{file}: cannot be read: {error.strerror or error}") from None
+        raise Problem(f"{path}: cannot be read: {error.strerror or error}") from None
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise Problem(f"{file}:{line}: is not UTF-8 text (byte 0x{data[error.start]:02x})") from None
-    return parse(text, file)
+        raise Problem(f"{path}:{line}: is not UTF-8 text (byte 0x{data[error.start]:02x})") from None
 
 
 def parse(text: str, file: str) -> Entry:
-    """The root entry of YAML *text*; *file* is the name used in complaints."""
+    """The root entry of YAML *text*; *file* is the name used in complaints.
+
+    Raises :class:`Problem` for text that is not YAML, empty, more than one document, or has a duplicate key.
+    """
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         if node is None:
