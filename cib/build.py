@@ -30,8 +30,8 @@ def build(topology: Topology) -> Cib:
 def _properties(topology: Topology) -> Pairs:
     properties = {
         **dict(topology.options),
-        # Pacemaker writes this one only when a DC takes over; a load that replaces everything would lose it until
-        # then.
+        # Pacemaker writes this one itself, but only when a DC takes over: a load that replaces everything would
+        # lose it until then.
         "cluster-name": topology.name,
         "stonith-enabled": "true" if topology.fencing else "false",
     }
@@ -59,7 +59,7 @@ def _clone(service: Service) -> Clone:
         parameters=service.parameters,
         operations=service.operations,
     )
-    # Interleaved: an instance waits for, and follows, only its peer on the same node. Without it the loss of one
-    # instance of galera would stop every keystone of the cluster.
+    # Interleaved: an instance waits for, and follows, only the other service's instance on its own node. Without
+    # it the restart of one galera could restart every keystone of the cluster.
     meta = {"interleave": "true", **({"notify": "true"} if service.notify else {}), **dict(service.meta)}
     return Clone(service.clone_id, primitive, tuple(sorted(meta.items())))

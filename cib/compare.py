@@ -1,4 +1,4 @@
-"""Whether two CIBs ask for the same, and what differs: for a CIB that went into a cluster and came out again."""
+"""Whether two CIBs ask for the same: what went into a cluster, and what it holds."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _ORDERED = {"group", "resource_set", "rule"}
 def canonical(xml: str | bytes) -> str:
     """The configuration section of *xml* (a whole CIB or the section) in one form, one element per line.
 
-    Left out: the order of attributes and of elements that have none, counters, the status, the properties that
-    Pacemaker writes itself, what it knows about nodes (type, attributes such as standby), empty containers.
+    Left out: the order of attributes, and of elements where it has no meaning; counters and status; the
+    properties that Pacemaker writes itself; a node's type and attributes (such as standby); empty containers.
     Raises Problem when there is no configuration in it.
     """
     try:

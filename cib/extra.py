@@ -42,9 +42,7 @@ def read_extra(entry: Entry) -> tuple[Fragment, ...]:
     """The fragments under the key ``extra``. Raises Problem with the line of the offending element."""
     found: list[Fragment] = []
     seen: dict[str, Place] = {}
-    for section, item in sorted(
-        entry.mapping(PLACES, "place").items(), key=lambda pair: list(PLACES).index(pair[0])
-    ):
+    for section, item in sorted(entry.mapping(PLACES, "place").items(), key=lambda pair: list(PLACES).index(pair[0])):
         for fragment in _fragments(section, item):
             for identifier in fragment.ids:
                 if identifier in seen:
@@ -59,17 +57,13 @@ def read_extra(entry: Entry) -> tuple[Fragment, ...]:
 def _fragments(section: str, entry: Entry) -> Iterator[Fragment]:
     text = entry.string("XML, as a text block (|)")
     # No entities, no network, no DTD: an extra is data. The wrapper stands on the line before the text.
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, remove_comments=True, remove_blank_text=True
-    )
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_blank_text=True)
     try:
         root = etree.fromstring(f"<{section}>\n{text}\n</{section}>".encode(), parser)
     except etree.XMLSyntaxError as error:
         line = entry.content_line + max((error.lineno or 2) - 2, 0)
         words = str(error.msg).rpartition(", line")[0] or str(error.msg)
-        raise Place(entry.place.file, line, entry.place.key).problem(
-            f"is not well-formed XML: {words}"
-        ) from None
+        raise Place(entry.place.file, line, entry.place.key).problem(f"is not well-formed XML: {words}") from None
     if (root.text or "").strip() or any((child.tail or "").strip() for child in root):
         raise entry.place.problem("has text outside of its XML elements")
     for child in root:

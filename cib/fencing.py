@@ -10,8 +10,8 @@ from quorate.cib.topology import FencingDevice, Node
 
 KEYS = ("name", "agent", "nodes", "parameters", "operations", "meta")
 
-# A power switch on a management network: asking it once a minute tells an operator that it is gone long before
-# it is needed. Seconds: interval, least timeout.
+# A power switch is asked once a minute whether it is there: an operator learns that it is gone before it is
+# needed. Seconds: interval, least timeout.
 _OPERATIONS = {"monitor": (60, 20), "start": (0, 20)}
 _TIMEOUT = 60
 

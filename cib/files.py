@@ -13,8 +13,8 @@ from quorate.lib.problem import Problem
 def write_whole(path: str | Path, text: str) -> None:
     """Write *text* to *path* through a temporary file beside it, which then takes its name.
 
-    An existing file keeps its mode, and its content when anything fails. A pipe or a device (``/dev/stdout``) is
-    written directly. Raises :class:`Problem` in one sentence.
+    An existing file keeps its mode, and its content when anything fails. A pipe or a device (``/dev/stdout``)
+    is written directly. Raises :class:`Problem` in one sentence.
     """
     target = Path(path).resolve()
     try:

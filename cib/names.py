@@ -40,9 +40,7 @@ def fence_agent(entry: Entry) -> str:
     """The name of a fence agent, without ``stonith:``."""
     text = entry.string("the name of a fence agent")
     if _AGENT.fullmatch(text) is None:
-        raise entry.place.problem(
-            f"{text!r} cannot be a fence agent: write its bare name, such as fence_ipmilan"
-        )
+        raise entry.place.problem(f"{text!r} cannot be a fence agent: write its bare name, such as fence_ipmilan")
     return text
 
 

@@ -1,7 +1,7 @@
 """The options of Pacemaker that a topology may set, with their kinds, and the values that we choose.
 
-The kinds serve to catch a slip of the pen (``stonith-timeot``, ``migration-threshold: five``) before it reaches
-a cluster, which would ignore it without a word.
+The kinds serve to catch a slip of the pen (``stonith-timeot``, ``migration-threshold: five``) before it
+reaches a cluster, which would ignore it without a word.
 """
 
 from __future__ import annotations
@@ -139,9 +139,7 @@ CLONE_META: Mapping[str, Kind] = {
 
 OPERATION: Mapping[str, Kind] = {
     "enabled": FLAG,
-    "on-fail": one_of(
-        "ignore", "block", "stop", "restart", "standby", "fence", "demote", "restart-container"
-    ),
+    "on-fail": one_of("ignore", "block", "stop", "restart", "standby", "fence", "demote", "restart-container"),
     "record-pending": FLAG,
     "start-delay": TIME,
     "timeout": TIME,
@@ -154,18 +152,18 @@ CLUSTER_DEFAULTS: Mapping[str, str] = {
     # Two nodes lost at once are two powers to cut: the second must not wait for a first that does not answer.
     "concurrent-fencing": "true",
     "no-quorum-policy": "stop",
-    # By default ONE failed start bans an instance from its node for good. Here an instance has no other node to
-    # go to, and starts fail for passing reasons (a donor busy, a peer not up yet): let a failed start count like
-    # any other failure, towards migration-threshold.
+    # By default ONE failed start bans an instance from its node for good. Here an instance has no other node
+    # to go to, and starts fail for passing reasons (a donor busy, a peer not up yet): let a failed start count
+    # like any other failure, towards migration-threshold.
     "start-failure-is-fatal": "false",
     "stonith-action": "reboot",
     "stonith-timeout": "60s",
 }
 
 RESOURCE_DEFAULTS: Mapping[str, str] = {
-    # Five failures in a row give an instance a rest instead of a tight loop of restarts; two minutes after the
-    # last one it is forgiven and tried again without an operator. The rest is longer than the slowest monitor's
-    # interval (60 s), or a failure that only this monitor sees would be forgiven before it is seen again.
+    # Five failures in a row give an instance a rest instead of a tight loop of restarts; two minutes after
+    # the last one it is forgiven and tried again without an operator. The rest is longer than the slowest
+    # monitor's interval (60 s), or a failure that only this monitor sees would be forgiven each time.
     "failure-timeout": "120s",
     "migration-threshold": "5",
     # For what runs in one place only (an address, a fencing device): stay where it is when a node comes back.

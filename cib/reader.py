@@ -57,9 +57,7 @@ def _topology(root: Entry) -> Topology:
             options.RESOURCE_DEFAULTS,
             _pairs(cluster.get("resource-defaults"), options.RESOURCE_META, "meta attribute"),
         ),
-        operation_defaults=_pairs(
-            cluster.get("operation-defaults"), options.OPERATION, "operation attribute"
-        ),
+        operation_defaults=_pairs(cluster.get("operation-defaults"), options.OPERATION, "operation attribute"),
         nodes=nodes,
         fencing=fencing,
         services=services,
@@ -79,9 +77,7 @@ def _nodes(entry: Entry) -> tuple[Node, ...]:
         node = Node(node_name(items["name"]), _address(items["address"]))
         for key, value in (("name", node.name), ("address", node.address)):
             if value in lines:
-                raise items[key].place.problem(
-                    f"duplicate node {key} {value!r}, first given on line {lines[value]}"
-                )
+                raise items[key].place.problem(f"duplicate node {key} {value!r}, first given on line {lines[value]}")
             lines[value] = items[key].place.line
         nodes.append(node)
     if not nodes:
@@ -139,9 +135,7 @@ def _refuse_dangling(
     for fragment in extra:
         for reference in fragment.refers_to:
             if reference not in known:
-                raise fragment.place.problem(
-                    f"refers to an unknown resource {reference!r}{suggest(reference, known)}"
-                )
+                raise fragment.place.problem(f"refers to an unknown resource {reference!r}{suggest(reference, known)}")
         for name in fragment.nodes:
             if name not in names:
                 raise fragment.place.problem(f"refers to an unknown node {name!r}{suggest(name, names)}")

@@ -70,7 +70,7 @@ def _set(head: str, pairs: Pairs) -> str:
 def _raw(xml: str) -> str:
     element = etree.fromstring(xml, etree.XMLParser(remove_blank_text=True))
     text = etree.tostring(element, encoding="unicode")
-    # crmsh reads one line and joins its words with single blanks: a run of blanks inside a value must not be one.
+    # crmsh joins the words of the line with single blanks: a run of them inside a value must not look like one.
     return f"xml {text.replace('  ', ' &#32;')}\n"
 
 

@@ -7,7 +7,7 @@ from lxml import etree
 from quorate.cib.model import Cib, Clone, Operation, Pairs, Primitive
 
 SCHEMA = "pacemaker-3.7"
-"""The oldest schema with the roles Promoted and Unpromoted: pacemaker 2.1.5 has it, and 3.0 still reads it."""
+"""The oldest schema with the roles Promoted and Unpromoted: pacemaker 2.1.5 and 3.0 both read it."""
 
 BOOTSTRAP_OPTIONS = "cib-bootstrap-options"
 """The property set that Pacemaker writes its own properties into: ours must not be a second one beside it."""
@@ -15,9 +15,7 @@ BOOTSTRAP_OPTIONS = "cib-bootstrap-options"
 
 def render_cib(cib: Cib) -> str:
     """The whole ``<cib>``, ready for a file. The same value gives the same bytes."""
-    root = etree.Element(
-        "cib", {"validate-with": SCHEMA, "admin_epoch": "0", "epoch": "1", "num_updates": "0"}
-    )
+    root = etree.Element("cib", {"validate-with": SCHEMA, "admin_epoch": "0", "epoch": "1", "num_updates": "0"})
     root.append(_configuration(cib))
     etree.SubElement(root, "status")
     return _text(root)
@@ -56,9 +54,7 @@ def _configuration(cib: Cib) -> etree._Element:
     for xml in cib.extra_constraints:
         constraints.append(etree.fromstring(xml))
     if cib.resource_defaults:
-        _nvset(
-            etree.SubElement(root, "rsc_defaults"), "meta_attributes", "rsc-options", cib.resource_defaults
-        )
+        _nvset(etree.SubElement(root, "rsc_defaults"), "meta_attributes", "rsc-options", cib.resource_defaults)
     if cib.operation_defaults:
         _nvset(etree.SubElement(root, "op_defaults"), "meta_attributes", "op-options", cib.operation_defaults)
     return root

@@ -38,6 +38,6 @@ def objection(key: str, value: str) -> str | None:
 
 def _sentence(what: str) -> str:
     return (
-        f"{what}, and secrets never enter the CIB, which every node and every report carries; give the agent a "
-        "file or script on the node instead (a key that ends in _script or _file)"
+        f"{what}, and secrets never enter the CIB, which every node and every report carries; "
+        "give the agent a file or script on the node instead (a key that ends in _script or _file)"
     )

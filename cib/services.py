@@ -1,4 +1,4 @@
-"""The ``services`` of a topology: each is one of our agents, whose declaration every value is checked against."""
+"""The ``services`` of a topology: each is one of our agents, and its declaration judges every value."""
 
 from __future__ import annotations
 
@@ -27,9 +27,7 @@ def read_services(entry: Entry, nodes: tuple[Node, ...], ordering: str) -> tuple
         if name not in SERVICE_NAMES:
             raise item.place.problem(f"unknown service {name!r}{suggest(name, SERVICE_NAMES)}")
     services = tuple(
-        _service(agent, items[agent.name], nodes, ordering, tuple(items))
-        for agent in AGENTS
-        if agent.name in items
+        _service(agent, items[agent.name], nodes, ordering, tuple(items)) for agent in AGENTS if agent.name in items
     )
     _refuse_cycles(services, items)
     return services
@@ -114,9 +112,7 @@ def _operation_key(action: Action) -> str:
 
 
 def _operations(agent: type[Agent], entry: Entry | None) -> tuple[Operation, ...]:
-    actions = {
-        _operation_key(action): action for action in agent.actions if action.name not in _NOT_OPERATIONS
-    }
+    actions = {_operation_key(action): action for action in agent.actions if action.name not in _NOT_OPERATIONS}
     given = entry.mapping(actions, f"operation of {agent.name}") if entry else {}
     operations = []
     seen: dict[tuple[str, str], str] = {}

@@ -120,7 +120,7 @@ def suggest(word: str, known: Iterable[str]) -> str:
 
 
 def load(path: str | Path) -> Entry:
-    """The root entry of the YAML file at *path*. Raises :class:`Problem` as :func:`read_text` and :func:`parse` do."""
+    """The root entry of the YAML file at *path*. Raises what :func:`read_text` and :func:`parse` raise."""
     return parse(read_text(path), str(path))
 
 

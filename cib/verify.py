@@ -42,9 +42,7 @@ def _schema(root: etree._Element, name: str) -> None:
     schema = root.get("validate-with", "")
     path = SCHEMAS / f"{schema}.rng"
     if not SCHEMAS.is_dir():
-        raise Unavailable(
-            f"pacemaker's schemas are not in {SCHEMAS}; install them with: apt-get install {PACKAGE}"
-        )
+        raise Unavailable(f"pacemaker's schemas are not in {SCHEMAS}; install them with: apt-get install {PACKAGE}")
     if "/" in schema or not path.is_file():
         raise Failed(f"{name}: the installed pacemaker has no schema {schema!r}")
     grammar = etree.RelaxNG(etree.parse(str(path)))

@@ -39,9 +39,7 @@ def init_command() -> None:
 
 @cib.command("generate")
 @click.argument("topology")
-@click.option(
-    "-o", "--output", metavar="FILE", help="Write here instead of standard output, whole or not at all."
-)
+@click.option("-o", "--output", metavar="FILE", help="Write here instead of standard output, whole or not at all.")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="xml", show_default=True)
 @click.option("--services", metavar="A,B", help="Only these services of the topology.")
 def generate_command(topology: str, output: str | None, form: str, services: str | None) -> None:
@@ -104,11 +102,7 @@ def _warn(warnings: tuple[str, ...]) -> None:
 
 def _print_verdict(file: str, problem: Problem | None, warnings: tuple[str, ...]) -> None:
     # null: not known, because what would have said so is missing or the file could not be read as input.
-    valid = (
-        True
-        if problem is None
-        else (False if isinstance(problem, Failed) or problem.exit_code == 2 else None)
-    )
+    valid = True if problem is None else (False if isinstance(problem, Failed) or problem.exit_code == 2 else None)
     verdict = {
         "file": file,
         "valid": valid,
