@@ -1,29 +1,116 @@
-"""Dashboard. (skeleton: being written)"""
+"""The dashboard (horizon) in Apache, active on every node."""
 
 from __future__ import annotations
 
-from quorate.lib.agent import Agent
+from quorate.lib.daemon import Command, Daemon
+from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
+from quorate.lib.probe import ProbeError, http_status
+from quorate.lib.rc import ERR_ARGS, OcfError
+
+# Debian's control script reads the environment from a shell file; exec keeps the pid that we wrote down.
+SOURCE_AND_RUN = '. "$1" && exec "$2" -f "$3" -DFOREGROUND'
 
 
-class Dashboard(Agent):
+class Dashboard(Daemon):
     name = "dashboard"
-    shortdesc = "dashboard (skeleton)"
-    longdesc = "dashboard (skeleton)"
+    shortdesc = "Manages OpenStack's dashboard (horizon) in Apache"
+    longdesc = (
+        "Runs the Apache server that serves the dashboard, active on every node. The monitor asks for the login page, "
+        "so that not only Apache but horizon itself has answered. Sessions must not live on one node: use signed "
+        "cookies, or a cache that all nodes share."
+    )
     parameters = (
-        Parameter("binary", "string", '/usr/sbin/apache2', shortdesc="binary"),
-        Parameter("config", "string", '/etc/apache2/apache2.conf', shortdesc="config"),
-        Parameter("envvars", "string", '/etc/apache2/envvars', shortdesc="envvars"),
-        Parameter("bind", "string", '127.0.0.1', shortdesc="bind"),
-        Parameter("port", "integer", '80', shortdesc="port"),
-        Parameter("probe_path", "string", '/horizon/auth/login/', shortdesc="probe_path"),
-        Parameter("probe_timeout", "time", '5s', shortdesc="probe_timeout"),
+        Parameter(
+            "binary",
+            default="/usr/sbin/apache2",
+            shortdesc="Apache",
+            longdesc="The Apache program itself, not its control script.",
+        ),
+        Parameter(
+            "config",
+            default="/etc/apache2/apache2.conf",
+            shortdesc="Apache configuration",
+            longdesc="Apache's main configuration file.",
+        ),
+        Parameter(
+            "envvars",
+            default="/etc/apache2/envvars",
+            shortdesc="Environment file",
+            longdesc="The shell file that sets the variables which Apache's configuration uses.",
+        ),
+        Parameter(
+            "bind",
+            default="127.0.0.1",
+            shortdesc="Address the monitor asks",
+            longdesc="An IPv4 address that Apache's configuration listens on.",
+        ),
+        Parameter(
+            "port",
+            "integer",
+            "80",
+            shortdesc="Port the monitor asks",
+            unique_group="address",
+            longdesc="The TCP port that Apache's configuration listens on.",
+            minimum=1,
+            maximum=65535,
+        ),
+        Parameter(
+            "probe_path",
+            default="/horizon/auth/login/",
+            shortdesc="Path the monitor asks for",
+            longdesc="The path of the monitor's GET request; any answer below 400 is a sign of life.",
+        ),
+        Parameter(
+            "probe_timeout",
+            "time",
+            "10s",
+            shortdesc="Monitor's patience",
+            longdesc="How long the monitor waits for the answer before it calls the service hung.",
+            minimum=1,
+            maximum=300,
+        ),
+        Parameter(
+            "log",
+            default="/var/log/apache2/error.log",
+            shortdesc="Log file",
+            longdesc="Apache's error log, quoted when a start fails.",
+        ),
     )
     actions = (
-        Action("start", 60),
+        Action("start", 90),
         Action("stop", 30),
         Action("monitor", 20, interval=10, depth=0),
-        Action("monitor", 30, interval=60, depth=10),
         Action("validate-all", 10),
         Action("meta-data", 5),
     )
+
+    def validate(self) -> None:
+        super().validate()
+        for name in ("config", "envvars"):
+            path = self.params.text(name)
+            if not self.host.files.exists(path):
+                raise OcfError(ERR_ARGS, f"{path} does not exist on this host (parameter {name})")
+
+    def prepare(self) -> None:
+        # Debian's start script makes these; /run is empty after a boot.
+        self.host.files.make_dir("/run/apache2", 0o755)
+        self.host.files.make_dir("/run/lock", 0o1777)
+        self.host.files.make_dir("/run/lock/apache2", 0o755, "www-data")
+
+    def command(self) -> Command:
+        p = self.params
+        argv = ["/bin/sh", "-c", SOURCE_AND_RUN, "sh", p.text("envvars"), p.text("binary"), p.text("config")]
+        return Command(argv, log=p.text("log"))
+
+    def address(self) -> tuple[str, int]:
+        return (self.params.text("bind"), self.params.number("port"))
+
+    def listens_on(self) -> tuple[str, int]:
+        return self.address()
+
+    def probe_service(self, deadline: Deadline) -> None:
+        path = self.params.text("probe_path")
+        status = http_status(self.host, self.address(), path, deadline)
+        if status >= 400:
+            raise ProbeError(f"{path} is answered with HTTP status {status}")

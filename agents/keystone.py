@@ -1,31 +1,26 @@
-"""Keystone. (skeleton: being written)"""
+"""Keystone, OpenStack's identity service, active on every node."""
 
 from __future__ import annotations
 
-from quorate.lib.agent import Agent
-from quorate.lib.declare import Action, Parameter
+from quorate.agents.uwsgi import UwsgiApi, actions, parameters
 
 
-class Keystone(Agent):
+class Keystone(UwsgiApi):
     name = "keystone"
-    shortdesc = "keystone (skeleton)"
-    longdesc = "keystone (skeleton)"
-    parameters = (
-        Parameter("binary", "string", '/usr/bin/uwsgi_python3', shortdesc="binary"),
-        Parameter("ini", "string", '/etc/keystone/keystone-uwsgi.ini', shortdesc="ini"),
-        Parameter("config", "string", '/etc/keystone/keystone.conf', shortdesc="config"),
-        Parameter("user", "string", 'keystone', shortdesc="user"),
-        Parameter("bind", "string", '0.0.0.0', shortdesc="bind"),
-        Parameter("port", "integer", '5000', shortdesc="port"),
-        Parameter("probe_path", "string", '/v3', shortdesc="probe_path"),
-        Parameter("probe_timeout", "time", '5s', shortdesc="probe_timeout"),
-        Parameter("log", "string", '/var/log/keystone/keystone-uwsgi.log', shortdesc="log"),
+    shortdesc = "Manages OpenStack's identity service (keystone)"
+    longdesc = (
+        "Runs keystone under uWSGI, active on every node. The monitor asks for the version document, which needs no "
+        "database; at check level 10 it also uses the database with keystone's own credentials. While only the "
+        "database is gone the service is reported as degraded, not as failed: restarting it would not bring the "
+        "database back. All nodes must share the fernet keys and the database."
     )
-    actions = (
-        Action("start", 60),
-        Action("stop", 30),
-        Action("monitor", 20, interval=10, depth=0),
-        Action("monitor", 30, interval=60, depth=10),
-        Action("validate-all", 10),
-        Action("meta-data", 5),
+    parameters = parameters(
+        "keystone",
+        ini="/etc/keystone/keystone-uwsgi.ini",
+        config="/etc/keystone/keystone.conf",
+        user="keystone",
+        port="5000",
+        path="/v3",
+        log="/var/log/keystone/keystone.log",
     )
+    actions = actions(start=90)

@@ -1,31 +1,27 @@
-"""NovaApi. (skeleton: being written)"""
+"""nova-api, OpenStack's compute API, active on every node."""
 
 from __future__ import annotations
 
-from quorate.lib.agent import Agent
-from quorate.lib.declare import Action, Parameter
+from quorate.agents.uwsgi import UwsgiApi, actions, parameters
 
 
-class NovaApi(Agent):
+class NovaApi(UwsgiApi):
     name = "nova-api"
-    shortdesc = "nova-api (skeleton)"
-    longdesc = "nova-api (skeleton)"
-    parameters = (
-        Parameter("binary", "string", '/usr/bin/uwsgi_python3', shortdesc="binary"),
-        Parameter("ini", "string", '/etc/nova/nova-api-uwsgi.ini', shortdesc="ini"),
-        Parameter("config", "string", '/etc/nova/nova.conf', shortdesc="config"),
-        Parameter("user", "string", 'nova', shortdesc="user"),
-        Parameter("bind", "string", '0.0.0.0', shortdesc="bind"),
-        Parameter("port", "integer", '8774', shortdesc="port"),
-        Parameter("probe_path", "string", '/', shortdesc="probe_path"),
-        Parameter("probe_timeout", "time", '5s', shortdesc="probe_timeout"),
-        Parameter("log", "string", '/var/log/nova/nova-api-uwsgi.log', shortdesc="log"),
+    shortdesc = "Manages OpenStack's compute API (nova-api)"
+    longdesc = (
+        "Runs nova-api under uWSGI, active on every node. The monitor asks for the list of API versions, which needs "
+        "neither a token nor the database; at check level 10 it also uses both of nova's databases with nova's own "
+        "credentials. While only a database is gone the service is reported as degraded, not as failed. nova-api "
+        "reads its database while it boots: it cannot be started without one."
     )
-    actions = (
-        Action("start", 90),
-        Action("stop", 30),
-        Action("monitor", 20, interval=10, depth=0),
-        Action("monitor", 30, interval=60, depth=10),
-        Action("validate-all", 10),
-        Action("meta-data", 5),
+    database_sections = ("api_database", "database")
+    parameters = parameters(
+        "nova",
+        ini="/etc/nova/nova-api-uwsgi.ini",
+        config="/etc/nova/nova.conf",
+        user="nova",
+        port="8774",
+        path="/",
+        log="/var/log/nova/nova-api.log",
     )
+    actions = actions(start=120)

@@ -38,10 +38,10 @@ class ClusterAttributes:
         self._check(result)
         return parse_query(result.out)
 
-    def members(self) -> set[str]:
+    def members(self) -> frozenset[str]:
         result = self._run(["crm_node", "--partition"])
         self._check(result)
-        return set(result.out.split())
+        return frozenset(result.out.split())
 
     def quorate(self) -> bool:
         result = self._run(["crm_node", "--quorum"])

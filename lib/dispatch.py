@@ -65,9 +65,7 @@ def perform(agent: type[Agent], context: Context, given: dict[str, str]) -> Rc:
     action = context.action
     # OCF 1.1: validate-all at check level 0 judges what can be judged on any host; unset means the whole check.
     parameters_only = action == "validate-all" and context.depth_given and context.depth == 0
-    handler = agent(
-        context, Params(agent.parameters, given, lenient=context.probe or action in ("stop", "notify"))
-    )
+    handler = agent(context, Params(agent.parameters, given, lenient=context.probe or action in ("stop", "notify")))
     if action not in WITHOUT_VALIDATION and not parameters_only:
         handler.validate()
     if action == "start":
@@ -127,4 +125,3 @@ def run(agent: type[Agent], argv: list[str], version: str) -> int:
 
     os.environ.setdefault("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
     return main(agent, argv, dict(os.environ), RealHost(), version)
-

@@ -12,7 +12,8 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Protocol
+    from subprocess import Popen
+    from typing import Protocol, TypedDict
 
     class Socket(Protocol):
         def settimeout(self, value: float | None, /) -> None: ...
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
             """A folder with its parents, owned by *user*; one that is there keeps what it has."""
 
         def rename(self, old: str, new: str) -> None: ...
+        def give(self, path: str, user: str) -> None:
+            """Make *user* and its group the owners of *path*."""
+
         def tail(self, path: str, lines: int, since: int = 0) -> list[str]:
             """The last *lines* lines after byte *since*; empty if there is no such file."""
 
@@ -59,12 +63,17 @@ if TYPE_CHECKING:
         def all(self, name: str) -> dict[str, str]:
             """The value on each node that has one."""
 
-        def members(self) -> set[str]:
+        def members(self) -> frozenset[str]:
             """Names of the nodes in this node's partition."""
 
         def quorate(self) -> bool: ...
         def node(self) -> str:
             """This node's name in the cluster."""
+
+    class _Identity(TypedDict, total=False):
+        user: int
+        group: int
+        extra_groups: list[int]
 
     class Host(Protocol):
         @property
@@ -161,10 +170,13 @@ class RealFiles:
         os.makedirs(path, 0o755, exist_ok=True)
         os.chmod(path, mode)
         if user != "root":
-            import pwd
+            self.give(path, user)
 
-            entry = pwd.getpwnam(user)
-            os.chown(path, entry.pw_uid, entry.pw_gid)
+    def give(self, path: str, user: str) -> None:
+        import pwd
+
+        entry = pwd.getpwnam(user)
+        os.chown(path, entry.pw_uid, entry.pw_gid)
 
     def rename(self, old: str, new: str) -> None:
         os.rename(old, new)
@@ -198,7 +210,7 @@ class RealHost:
     def __init__(self) -> None:
         self._files = RealFiles()
         self._attributes: Attributes | None = None
-        self._children: dict[int, object] = {}
+        self._children: dict[int, Popen[bytes]] = {}
 
     @property
     def files(self) -> RealFiles:
@@ -275,8 +287,6 @@ class RealHost:
                 **_as_user(user),
             )
         self._children[process.pid] = process
-        # We leave before the child does, on purpose; without this the interpreter warns about it.
-        process.returncode = None
         return process.pid
 
     def ended(self, pid: int) -> int | None:
@@ -315,7 +325,7 @@ class RealHost:
         return sock
 
 
-def _as_user(user: str) -> dict[str, object]:
+def _as_user(user: str) -> _Identity:
     """The arguments for Popen that drop to *user* with its groups; none for root or the present user."""
     if not user or user == "root":
         return {}

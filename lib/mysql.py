@@ -77,7 +77,7 @@ def _result(exchange: Exchange) -> list[list[str]]:
     for _ in range(columns):
         _packet(exchange)
     _packet(exchange)
-    rows = []
+    rows: list[list[str]] = []
     while True:
         packet = _packet(exchange)
         if packet[0] == ERROR:
@@ -88,7 +88,8 @@ def _result(exchange: Exchange) -> list[list[str]]:
 
 
 def _row(packet: bytes, columns: int) -> list[str]:
-    values, at = [], 0
+    values: list[str] = []
+    at = 0
     for _ in range(columns):
         length = packet[at]
         at += 1

@@ -7,7 +7,17 @@ from quorate.lib.rc import ERR_CONFIGURED, OcfError
 
 TRUE = ("true", "yes", "on", "1", "y")
 FALSE = ("false", "no", "off", "0", "n")
-UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "msec": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0, "hr": 3600.0}
+UNITS = {
+    "": 1.0,
+    "s": 1.0,
+    "sec": 1.0,
+    "ms": 0.001,
+    "msec": 0.001,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "hr": 3600.0,
+}
 
 
 def parse_time(text: str) -> float:

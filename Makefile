@@ -1,0 +1,74 @@
+# Quorate. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+DESTDIR ?=
+OCF := $(DESTDIR)/usr/lib/ocf
+VENV := .venv
+BIN := $(VENV)/bin
+QUORATE := $(BIN)/quorate
+# Which lab: two can exist side by side under different names and subnets.
+LAB ?= quorate
+RELEASE ?= 12
+AGENTS := dashboard galera keystone nova-api rabbitmq
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+.PHONY: lab
+lab: engine $(VENV)/.installed ## Bring up the three-node lab, load the CIB, run the drill (set-up included)
+	$(QUORATE) lab up --name $(LAB) --release $(RELEASE)
+	$(QUORATE) lab drill --name $(LAB)
+
+.PHONY: lab-down
+lab-down: $(VENV)/.installed ## Remove the lab: containers, network, state (images stay)
+	$(QUORATE) lab down --name $(LAB)
+
+.PHONY: test
+test: engine $(VENV)/.installed ## Run every test, the lab's included (set-up included)
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest
+
+.PHONY: test-unit
+test-unit: $(VENV)/.installed ## Run the tests that need no lab
+	$(BIN)/python -m pytest -m 'not lab'
+
+.PHONY: check
+check: $(VENV)/.installed ## Lint, types, import direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: bench
+bench: engine $(VENV)/.installed ## CPU of meta-data and monitors as ratios, beside other providers' agents
+	$(QUORATE) lab up --name $(LAB) --release $(RELEASE)
+	$(QUORATE) lab bench --name $(LAB)
+
+.PHONY: engine
+engine: ## Install what is missing and start a Docker engine if none answers
+	@lab/setup.sh engine
+
+# The packages come first: Debian's python3 has no pip for a venv until python3-venv is there.
+$(VENV)/.installed: pyproject.toml
+	@lab/setup.sh packages
+	@echo "setup: Python environment in $(VENV) ..."
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.PHONY: install
+install: ## Lay out a node under DESTDIR: the OCF agents and the packages they need
+	install -d $(OCF)/resource.d/quorate $(OCF)/lib/quorate/lib $(OCF)/lib/quorate/agents
+	install -m 0644 .src/quorate/__init__.py $(OCF)/lib/quorate/
+	install -m 0644 lib/*.py $(OCF)/lib/quorate/lib/
+	install -m 0644 agents/*.py $(OCF)/lib/quorate/agents/
+	for agent in $(AGENTS); do install -m 0755 agents/launcher $(OCF)/resource.d/quorate/$$agent || exit 1; done
+# The byte code names the path it will run from, and its check is by content hash: file times differ in an image.
+	$(PYTHON) -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)" -p / $(OCF)/lib/quorate
+
+.PHONY: clean
+clean: ## Remove the Python environment and caches
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

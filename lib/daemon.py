@@ -1,0 +1,238 @@
+"""An agent whose service is a daemon in a session of its own: start, stop and monitor, done once for all of them."""
+
+from __future__ import annotations
+
+from quorate.lib import process as processes
+from quorate.lib.agent import Agent
+from quorate.lib.deadline import Deadline
+from quorate.lib.probe import ProbeError, accepts
+from quorate.lib.process import TAG, Process, Record
+from quorate.lib.rc import DEGRADED, ERR_GENERIC, ERR_INSTALLED, NOT_RUNNING, SUCCESS, OcfError, Rc
+
+RUN = "/run/quorate"
+LOGS = "/var/log/quorate"
+# What the service gets of a stop's time to end by itself; the rest is for KILL and the proof.
+GENTLE = 0.7
+POLL = 0.2
+BASE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+class Command:
+    """How the daemon is started. *log* is the service's own log file, whose last lines explain a failed start."""
+
+    __slots__ = ("argv", "cwd", "env", "log", "user")
+
+    def __init__(
+        self,
+        argv: list[str],
+        *,
+        user: str = "root",
+        env: dict[str, str] | None = None,
+        cwd: str = "/",
+        log: str = "",
+    ) -> None:
+        self.argv = argv
+        self.user = user
+        self.env = env or {}
+        self.cwd = cwd
+        self.log = log
+
+
+class Daemon(Agent):
+    """Subclasses say how the service is started, which exchange proves it alive, and what an error means."""
+
+    # Parameters every daemon agent has are declared by each agent: binary, probe_timeout.
+    binary_parameter = "binary"
+    # Helpers that a service leaves behind on purpose and that hold none of its work (Erlang's port mapper):
+    # they end with a stop, but alone they are not the service.
+    helpers: tuple[str, ...] = ()
+
+    # --- what a subclass says
+
+    def command(self) -> Command:
+        raise NotImplementedError
+
+    def probe_service(self, deadline: Deadline) -> None:
+        """One exchange with the service. Raises ProbeError."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Folders and files that the service needs before it starts."""
+
+    def launch(self) -> None:
+        """Bring the service up; returns when it answers. The default starts the command and waits."""
+        self.spawn(self.command())
+        self.await_answer(self.deadline)
+
+    def inspect(self) -> None:
+        """A deep check (level 10 and up) of a service that answers. Raises OcfError, DEGRADED where it is so."""
+
+    def diagnose(self, error: ProbeError) -> OcfError:
+        """What a failed exchange means. A service whose backend is gone is DEGRADED: restarting it helps nobody."""
+        return OcfError(ERR_GENERIC, error.seen)
+
+    def listens_on(self) -> tuple[str, int] | None:
+        """Where the service will listen, so that a stranger there is named before the start fails on it."""
+        return None
+
+    def found_running(self) -> None:
+        """A probe found the service up: what must be published anew after Pacemaker itself was restarted."""
+
+    def before_stop(self) -> None:
+        """Ahead of the first signal. Must not raise."""
+
+    def after_stop(self) -> None:
+        """When the service is proved gone. Must not raise."""
+
+    # --- the actions
+
+    def validate(self) -> None:
+        binary = self.params.text(self.binary_parameter)
+        if not self.host.files.executable(binary):
+            raise OcfError(ERR_INSTALLED, f"{binary} is not installed on this host (parameter {self.binary_parameter})")
+
+    def monitor(self, depth: int) -> Rc:
+        record = self.record()
+        process = processes.look_recorded(self.host, record) if record else None
+        if process is None:
+            process = self._without_main(record)
+            if process is None:
+                return NOT_RUNNING
+        if process.stopped:
+            raise OcfError(ERR_GENERIC, f"{process.comm} (pid {process.pid}) is held stopped by a signal")
+        try:
+            self.probe_service(self.probe_deadline())
+        except ProbeError as error:
+            raise self.diagnose(error) from None
+        if self.context.probe:
+            self.found_running()
+        if depth >= 10:
+            self.inspect()
+        return SUCCESS
+
+    def start(self) -> None:
+        record = self.record()
+        if record and processes.look_recorded(self.host, record):
+            self.log.info("start: the service is running already")
+            self.await_answer(self.deadline)
+            self.found_running()
+            return
+        left = self.members(record)
+        if left:
+            self.log.warning(f"start: ending what an earlier instance left: {processes.describe(left)}")
+            self._end(record)
+        where = self.listens_on()
+        if where and accepts(self.host, where, 1.0):
+            raise OcfError(
+                ERR_GENERIC,
+                f"port {where[1]} on {where[0]} is already served by a process that is not this resource's",
+            )
+        self.host.files.make_dir(RUN, 0o700)
+        self.host.files.make_dir(LOGS, 0o750)
+        self.prepare()
+        self.launch()
+        self.log.info(f"start: up after {self.context.timeout - self.deadline.remaining():.1f} s of its timeout")
+
+    def stop(self) -> None:
+        record = self.record()
+        self.before_stop()
+        self._end(record)
+        self.host.files.remove(self.record_path())
+        self.after_stop()
+
+    # --- the parts they are made of
+
+    def record_path(self) -> str:
+        return f"{RUN}/{self.context.instance}.pid"
+
+    def output_path(self) -> str:
+        """Where the daemon's own standard output and error go."""
+        return f"{LOGS}/{self.context.instance}.out"
+
+    def record(self) -> Record | None:
+        try:
+            return Record.decode(self.host.files.read(self.record_path()))
+        except OSError:
+            return None
+
+    def members(self, record: Record | None) -> list[Process]:
+        return processes.members(self.host, self.context.instance, record)
+
+    def probe_deadline(self) -> Deadline:
+        return Deadline(self.host.clock, self.deadline.at_most(self.params.seconds("probe_timeout")))
+
+    def spawn(self, command: Command) -> None:
+        """Start the daemon and write down who it is."""
+        env = {"PATH": BASE_PATH, "LANG": "C.UTF-8", TAG: self.context.instance, **command.env}
+        try:
+            pid = self.host.spawn(command.argv, user=command.user, env=env, log=self.output_path(), cwd=command.cwd)
+        except KeyError:
+            raise OcfError(ERR_INSTALLED, f"there is no user {command.user} on this host") from None
+        except OSError as error:
+            raise OcfError(ERR_GENERIC, f"cannot start {command.argv[0]}: {error}") from None
+        process = processes.look(self.host, pid)
+        start = process.start if process else 0
+        self.host.files.write(self.record_path(), Record(pid, start).encode())
+        self.log.info(f"start: {command.argv[0]} started as pid {pid}")
+
+    def await_answer(self, deadline: Deadline) -> None:
+        """Wait until the service answers. Raises OcfError with what was awaited and seen, and the last log lines."""
+        while True:
+            seen = self.attempt()
+            if not seen:
+                return
+            if deadline.passed():
+                raise OcfError(
+                    ERR_GENERIC,
+                    f"waited {deadline.length:.0f} s for an answer, but {seen}{self.last_words()}",
+                )
+            self.host.clock.sleep(min(POLL, deadline.remaining() + 0.01))
+
+    def attempt(self) -> str:
+        """Empty when the service answers, else what was seen. Raises OcfError when its process is gone."""
+        record = self.record()
+        if record is None or processes.look_recorded(self.host, record) is None:
+            status = self.host.ended(record.pid) if record else None
+            how = "" if status is None else f" with status {status}" if status >= 0 else f" on signal {-status}"
+            raise OcfError(ERR_GENERIC, f"the service ended while starting{how}{self.last_words()}")
+        try:
+            self.probe_service(self.probe_deadline())
+        except ProbeError as error:
+            if self.diagnose(error).rc == DEGRADED:
+                return ""
+            return error.seen
+        return ""
+
+    def last_words(self) -> str:
+        """The last lines of the service's logs, for a reason."""
+        lines = self.host.files.tail(self.output_path(), 3)
+        own = self.command().log
+        if own:
+            lines += self.host.files.tail(own, 3)
+        return f"; last log lines: {' | '.join(line.strip()[:200] for line in lines)}" if lines else ""
+
+    def _end(self, record: Record | None) -> None:
+        processes.end(
+            self.host,
+            lambda: self.members(record),
+            record.pid if record else 0,
+            self.deadline,
+            GENTLE,
+        )
+
+    def _without_main(self, record: Record | None) -> Process | None:
+        """No recorded main process lives. None if nothing else does either; raises if remains do.
+
+        With no record at all (a wiped ``/run``), a tagged daemon is taken up again: it serves, so it is running.
+        """
+        left = [p for p in self.members(record) if p.comm not in self.helpers]
+        if not left:
+            return None
+        leaders = [p for p in left if p.session == p.pid]
+        if record is None and leaders:
+            leader = leaders[0]
+            self.host.files.make_dir(RUN, 0o700)
+            self.host.files.write(self.record_path(), Record(leader.pid, leader.start).encode())
+            self.log.warning(f"monitor: took up {leader.comm} (pid {leader.pid}) again, its record was lost")
+            return leader
+        raise OcfError(ERR_GENERIC, f"the main process is gone, but {processes.describe(left)} is left")
