@@ -66,8 +66,8 @@ install: ## Lay out a node under DESTDIR: the OCF agents and the packages they n
 	install -m 0644 lib/*.py $(OCF)/lib/quorate/lib/
 	install -m 0644 agents/*.py $(OCF)/lib/quorate/agents/
 	for agent in $(AGENTS); do install -m 0755 agents/launcher $(OCF)/resource.d/quorate/$$agent || exit 1; done
-# The byte code names the path it will run from, and its check is by content hash: file times differ in an image.
-	$(PYTHON) -m compileall -q -f --invalidation-mode unchecked-hash -s "$(DESTDIR)" -p / $(OCF)/lib/quorate
+# Byte code that names the path it will run from. PYTHON must be the version that the node has.
+	$(PYTHON) -m compileall -q -f -s "$(DESTDIR)" -p / $(OCF)/lib/quorate
 
 .PHONY: clean
 clean: ## Remove the Python environment and caches

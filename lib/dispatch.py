@@ -8,7 +8,7 @@ import sys
 from quorate.lib.agent import Agent, Context
 from quorate.lib.log import Log
 from quorate.lib.params import Params
-from quorate.lib.rc import ERR_ARGS, ERR_GENERIC, ERR_UNIMPLEMENTED, SUCCESS, OcfError, Rc
+from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_GENERIC, ERR_UNIMPLEMENTED, SUCCESS, OcfError, Rc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,28 +95,30 @@ def main(agent: type[Agent], argv: list[str], environ: dict[str, str], host: Hos
     if action not in {declared.name for declared in agent.actions}:
         sys.stderr.write(usage(agent) + "\n")
         return ERR_UNIMPLEMENTED
+    rc, reason = call(agent, action, environ, host)
+    if reason:
+        # The one line that Pacemaker shows in crm_mon.
+        sys.stderr.write("ocf-exit-reason:" + " ".join(reason.split()) + "\n")
+    return rc
+
+
+def call(agent: type[Agent], action: str, environ: dict[str, str], host: Host) -> tuple[Rc, str]:
+    """Run *action* as *environ* (``OCF_RESKEY_*``) says; the code, and the reason where there is one."""
     given = {key[len(PREFIX) :]: value for key, value in environ.items() if key.startswith(PREFIX)}
     log = Log(agent.name, environ)
     try:
         context = context_from(agent, action, environ, host)
         log = context.log
-        return perform(agent, context, given)
+        return perform(agent, context, given), ""
     except OcfError as error:
-        if error.rc not in (SUCCESS,):
-            (log.warning if error.rc >= 190 else log.error)(f"{action}: {error.reason}")
-            _reason(error.reason)
-        return error.rc
+        (log.warning if error.rc >= DEGRADED else log.error)(f"{action}: {error.reason}")
+        return error.rc, error.reason
     except Exception as error:
         import traceback
 
         log.error(f"{action}: unexpected {type(error).__name__}\n{traceback.format_exc()}")
-        _reason(f"internal error in {action}: {type(error).__name__}: {error}; the traceback is in the log")
-        return ERR_GENERIC
-
-
-def _reason(text: str) -> None:
-    """Tell Pacemaker why, in the one line that it shows in ``crm_mon``."""
-    sys.stderr.write("ocf-exit-reason:" + " ".join(text.split()) + "\n")
+        what = f"{type(error).__name__}: {error}"
+        return ERR_GENERIC, f"internal error in {action}: {what}; the traceback is in the log"
 
 
 def run(agent: type[Agent], argv: list[str], version: str) -> int:
