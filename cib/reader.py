@@ -9,6 +9,7 @@ from pathlib import Path
 from quorate.cib import options, source
 from quorate.cib.extra import Fragment, read_extra
 from quorate.cib.fencing import NO_FENCING, read_fencing
+from quorate.cib.ids import refuse_duplicate_ids
 from quorate.cib.model import Pairs
 from quorate.cib.names import identifier, node_name
 from quorate.cib.options import Kind
@@ -50,7 +51,7 @@ def _topology(root: Entry) -> Topology:
     _refuse_shared_ids(items, fencing, services)
     _refuse_dangling(extra, nodes, fencing, services)
     given = _pairs(cluster.get("options"), options.CLUSTER, "cluster option")
-    return Topology(
+    topology = Topology(
         name=identifier(cluster["name"]) if "name" in cluster else DEFAULT_NAME,
         options=_merge(options.CLUSTER_DEFAULTS, given),
         resource_defaults=_merge(
@@ -64,6 +65,8 @@ def _topology(root: Entry) -> Topology:
         extra=extra,
         warnings=_warnings(items, nodes, fencing, cluster.get("options")),
     )
+    refuse_duplicate_ids(topology, root.place.file)
+    return topology
 
 
 def _nodes(entry: Entry) -> tuple[Node, ...]:

@@ -48,7 +48,8 @@ def _schema(root: etree._Element, name: str) -> None:
     grammar = etree.RelaxNG(etree.parse(str(path)))
     if not grammar.validate(root):
         error = grammar.error_log[0]
-        raise Failed(f"{name}:{error.line}: not valid under {schema}: {error.message}")
+        where = f"{name}:{error.line}" if error.line else name
+        raise Failed(f"{where}: not valid under {schema}: {error.message}")
 
 
 def _pretend_running(root: etree._Element) -> None:

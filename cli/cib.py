@@ -16,7 +16,7 @@ from quorate.cib.render_xml import render_cib
 from quorate.cib.source import read_text
 from quorate.cib.starter import starter
 from quorate.cib.verify import verify
-from quorate.lib.problem import Failed, Problem
+from quorate.lib.problem import Problem, Unavailable
 
 FORMATS: dict[str, Callable[[Cib], str]] = {"xml": render_cib, "crm": render_crm}
 
@@ -66,7 +66,7 @@ def generate_command(topology: str, output: str | None, form: str, services: str
 @click.argument("file", metavar="TOPOLOGY|CIB")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON on standard output.")
 def verify_command(file: str, as_json: bool) -> None:
-    """Check a topology, or a CIB in XML, with Pacemaker's schema and crm_verify, which must have nothing to say.
+    """Check a topology, or a CIB in XML, with Pacemaker's schema and crm_verify, which must keep silent.
 
     \b
     Examples:
@@ -101,8 +101,8 @@ def _warn(warnings: tuple[str, ...]) -> None:
 
 
 def _print_verdict(file: str, problem: Problem | None, warnings: tuple[str, ...]) -> None:
-    # null: not known, because what would have said so is missing or the file could not be read as input.
-    valid = True if problem is None else (False if isinstance(problem, Failed) or problem.exit_code == 2 else None)
+    # null: not known, because what would tell is not installed.
+    valid = None if isinstance(problem, Unavailable) else problem is None
     verdict = {
         "file": file,
         "valid": valid,
