@@ -73,7 +73,8 @@ def gateway_files(secrets: Secrets, program: bytes) -> tuple[File, ...]:
 def corosync_conf(layout: Layout) -> str:
     """knet with encryption; votequorum over the named nodes."""
     nodes = "".join(
-        f"    node {{\n        ring0_addr: {node.address}\n        name: {node.name}\n        nodeid: {number}\n    }}\n"
+        f"    node {{\n        ring0_addr: {node.address}\n        name: {node.name}\n"
+        f"        nodeid: {number}\n    }}\n"
         for number, node in enumerate(layout.nodes, 1)
     )
     return f"""\

@@ -6,7 +6,7 @@ The libraries of the lab never print. They are handed a :class:`Progress`; the d
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,7 @@ class ConsoleProgress(Progress):
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._detail = ""
-        self._title = ""
+        self._update: Callable[[str], None] = _nowhere
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -54,13 +53,13 @@ class ConsoleProgress(Progress):
             bar.start()
         try:
             yield
-            outcome = "[green]done[/green]"
+            outcome = "[green]done[/green]  "
         finally:
             if live:
                 bar.stop()
             self._update = outer
             seconds = time.monotonic() - begun
-            self._console.print(f"  {outcome:<6}  {_escape(title)}  [dim]{seconds:.1f} s[/dim]", soft_wrap=True)
+            self._console.print(f"  {outcome}  {_escape(title)}  [dim]{seconds:.1f} s[/dim]", soft_wrap=True)
 
     def detail(self, text: str) -> None:
         self._update(text)
@@ -68,8 +67,9 @@ class ConsoleProgress(Progress):
     def note(self, text: str) -> None:
         self._console.print(f"  [dim]{_escape(text)}[/dim]", soft_wrap=True)
 
-    def _update(self, text: str) -> None:
-        """Replaced while a step runs."""
+
+def _nowhere(text: str) -> None:
+    """Between two steps there is no line to change."""
 
 
 def _escape(text: str) -> str:

@@ -84,6 +84,7 @@ def load(path: Path) -> Secrets:
     """The secrets in the file *path*."""
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
-        return Secrets(**{name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()})
+        lists = {name: tuple(value) for name, value in kept.items() if isinstance(value, list)}
+        return Secrets(**{**kept, **lists})
     except (OSError, ValueError, TypeError) as error:
         raise Failed(f"{path} does not hold a lab's secrets ({error}): run `quorate lab down` and `up` again") from None

@@ -11,6 +11,7 @@ import termios
 import tty
 from collections.abc import Sequence
 from types import FrameType
+from typing import cast
 
 import docker.errors
 
@@ -31,7 +32,7 @@ def interactive(lab: Lab, node: str, argv: Sequence[str]) -> int:
         stream = api.exec_start(made["Id"], tty=True, socket=True)
     except docker.errors.APIError as error:
         raise Failed(f"node {node}: no shell: {error.explanation}") from error
-    link = getattr(stream, "_sock", stream)
+    link = cast(socket.socket, getattr(stream, "_sock", None) or stream)
 
     def resize(_signal: int = 0, _frame: FrameType | None = None) -> None:
         size = os.get_terminal_size(sys.stdin.fileno())
@@ -52,8 +53,8 @@ def interactive(lab: Lab, node: str, argv: Sequence[str]) -> int:
 
 def _relay(ours: int, link: socket.socket) -> None:
     while True:
-        ready, _, _ = select.select([ours, link], [], [])
-        if link in ready:
+        ready, _, _ = select.select([ours, link.fileno()], [], [])
+        if link.fileno() in ready:
             received = link.recv(65536)
             if not received:
                 return
