@@ -10,6 +10,7 @@ PROVIDER = "quorate"
 
 def build(topology: Topology) -> Cib:
     """The CIB of *topology*. The same topology gives the same value."""
+    by_name = {service.name: service for service in topology.services}
     return Cib(
         nodes=tuple(ClusterNode(index, node.name) for index, node in enumerate(topology.nodes, start=1)),
         properties=_properties(topology),
@@ -17,14 +18,14 @@ def build(topology: Topology) -> Cib:
         operation_defaults=topology.operation_defaults,
         fencing=tuple(_device(device) for device in topology.fencing),
         clones=tuple(_clone(service) for service in topology.services),
-        orders=tuple(
-            Order(f"{first.id}-then-{service.id}", service.ordering, first.clone_id, service.clone_id)
-            for service in topology.services
-            for first in topology.before(service)
-        ),
+        orders=tuple(_order(by_name[first], service) for service in topology.services for first in service.after),
         extra_resources=tuple(item.xml for item in topology.extra if item.section == "resources"),
         extra_constraints=tuple(item.xml for item in topology.extra if item.section == "constraints"),
     )
+
+
+def _order(first: Service, then: Service) -> Order:
+    return Order(f"{first.id}-then-{then.id}", then.ordering, first.clone_id, then.clone_id)
 
 
 def _properties(topology: Topology) -> Pairs:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
-from quorate.agents.registry import AGENTS, BY_NAME
-from quorate.cib import duration, options, secret
+from quorate.agents.registry import AGENTS
+from quorate.cib import duration, options, order, secret
 from quorate.cib.model import Operation, Pairs
 from quorate.cib.names import identifier, plain_value
 from quorate.cib.source import Entry, suggest
-from quorate.cib.topology import SERVICE_NAMES, Node, Service
+from quorate.cib.topology import SERVICE_NAMES, Node, Service, ordered
 from quorate.lib.agent import Agent
 from quorate.lib.declare import Action, Parameter
 
@@ -26,11 +27,13 @@ def read_services(entry: Entry, nodes: tuple[Node, ...], ordering: str) -> tuple
     for name, item in items.items():
         if name not in SERVICE_NAMES:
             raise item.place.problem(f"unknown service {name!r}{suggest(name, SERVICE_NAMES)}")
-    services = tuple(
-        _service(agent, items[agent.name], nodes, ordering, tuple(items)) for agent in AGENTS if agent.name in items
+        item.mapping(KEYS)
+    after = _orders(items)
+    return tuple(
+        _service(agent, items[agent.name], nodes, ordering, after[agent.name])
+        for agent in AGENTS
+        if agent.name in items
     )
-    _refuse_cycles(services, items)
-    return services
 
 
 def read_ordering(entry: Entry) -> str:
@@ -42,9 +45,9 @@ def read_ordering(entry: Entry) -> str:
 
 
 def _service(
-    agent: type[Agent], entry: Entry, nodes: tuple[Node, ...], ordering: str, present: tuple[str, ...]
+    agent: type[Agent], entry: Entry, nodes: tuple[Node, ...], ordering: str, after: tuple[str, ...]
 ) -> Service:
-    items = entry.mapping(KEYS)
+    items = entry.mapping()
     notify = any(action.name == "notify" for action in agent.actions)
     return Service(
         name=agent.name,
@@ -52,7 +55,7 @@ def _service(
         parameters=_parameters(agent, entry, items.get("parameters"), nodes),
         operations=_operations(agent, items.get("operations")),
         meta=_meta(items.get("meta")),
-        after=_after(agent.name, items["after"], present) if "after" in items else None,
+        after=after,
         ordering=read_ordering(items["ordering"]) if "ordering" in items else ordering,
         notify=notify,
     )
@@ -163,7 +166,18 @@ def _meta(entry: Entry | None) -> Pairs:
     return tuple((key, options.CLONE_META[key].check(item)) for key, item in sorted(given.items()))
 
 
-def _after(name: str, entry: Entry, present: tuple[str, ...]) -> tuple[str, ...]:
+def _orders(items: dict[str, Entry]) -> dict[str, tuple[str, ...]]:
+    """For each service the services it starts after: as the topology says, else by default."""
+    explicit = {name: _after(name, item.items["after"], items) for name, item in items.items() if "after" in item.items}
+    edges = {**order.DEFAULT, **explicit}
+    loop = order.cycle(edges)
+    if loop:
+        place = items[next(name for name in loop if name in explicit)].items["after"].place
+        raise place.problem(f"the start order is circular: {' after '.join((*loop, loop[0]))}")
+    return {name: ordered(order.reach(edges, name, items)) for name in items}
+
+
+def _after(name: str, entry: Entry, present: Collection[str]) -> tuple[str, ...]:
     found: list[str] = []
     for item in entry.sequence("a list of services"):
         other = item.string("the name of a service")
@@ -174,24 +188,4 @@ def _after(name: str, entry: Entry, present: tuple[str, ...]) -> tuple[str, ...]
         if other in found:
             raise item.place.problem(f"{other!r} is listed twice")
         found.append(other)
-    return tuple(sorted(found, key=SERVICE_NAMES.index))
-
-
-def _refuse_cycles(services: tuple[Service, ...], items: dict[str, Entry]) -> None:
-    from quorate.cib.topology import DEFAULT_AFTER
-
-    edges = {
-        service.name: DEFAULT_AFTER.get(service.name, ()) if service.after is None else service.after
-        for service in services
-    }
-
-    def walk(name: str, trail: tuple[str, ...]) -> None:
-        if name in trail:
-            loop = " after ".join((*trail[trail.index(name) :], name))
-            explicit = next(step for step in trail if step in BY_NAME and items[step].items.get("after"))
-            raise items[explicit].items["after"].place.problem(f"the start order is circular: {loop}")
-        for other in edges.get(name, ()):
-            walk(other, (*trail, name))
-
-    for name in edges:
-        walk(name, ())
+    return ordered(found)

@@ -31,6 +31,9 @@ _WORDS = {
 }
 
 
+_SCALARS = {"str", "int", "float", "bool", "null", "timestamp"}
+
+
 @dataclass(frozen=True)
 class Place:
     """Where something stands: the file, its line (from 1) and the dotted key."""
@@ -45,8 +48,9 @@ class Place:
 
     def below(self, key: str, line: int) -> Place:
         """The place of *key* inside this one."""
-        joined = f"{self.key}{key}" if key.startswith("[") else f"{self.key}.{key}".lstrip(".")
-        return Place(self.file, line, joined)
+        shown = key if key.isprintable() else repr(key)
+        dot = "." if self.key and not shown.startswith("[") else ""
+        return Place(self.file, line, f"{self.key}{dot}{shown}")
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.key}" if self.key else f"{self.file}:{self.line}"
@@ -68,7 +72,7 @@ class Entry:
         """The complaint about a value of the wrong type."""
         if self.kind in ("map", "seq", "null"):
             return self.place.problem(f"must be {wanted}, not {_WORDS[self.kind]}")
-        return self.place.problem(f"must be {wanted}, not {self.text!r} ({_WORDS.get(self.kind, self.kind)})")
+        return self.place.problem(f"must be {wanted}, not {self.text!r} ({_WORDS[self.kind]})")
 
     def mapping(self, allowed: Iterable[str] | None = None, what: str = "key") -> dict[str, Entry]:
         """The items of a mapping (an empty value is an empty mapping); every key must be in *allowed*."""
@@ -179,7 +183,6 @@ class _Converter:
             self._open.discard(id(node))
 
     def _convert(self, node: yaml.Node, place: Place) -> Entry:
-        kind = node.tag.removeprefix(_TAG)
         if isinstance(node, yaml.MappingNode):
             return Entry(place, "map", items=dict(self._items(node, place)))
         if isinstance(node, yaml.SequenceNode):
@@ -188,6 +191,9 @@ class _Converter:
                 for index, child in enumerate(node.value)
             )
             return Entry(place, "seq", elements=elements)
+        kind = node.tag.removeprefix(_TAG)
+        if kind not in _SCALARS:
+            raise place.problem(f"has the tag {node.tag!r}, which means nothing here")
         line = node.start_mark.line + (2 if getattr(node, "style", None) in ("|", ">") else 1)
         return Entry(place, kind, text=str(node.value), content_line=line)
 

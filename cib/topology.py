@@ -11,17 +11,16 @@ from dataclasses import dataclass, field, replace
 from quorate.agents.registry import AGENTS
 from quorate.cib.extra import Fragment
 from quorate.cib.model import Operation, Pairs
+from quorate.cib.order import reach
 from quorate.cib.source import suggest
 from quorate.lib.problem import Problem
 
-DEFAULT_AFTER = {
-    "keystone": ("galera", "rabbitmq"),
-    "nova-api": ("keystone",),
-    "dashboard": ("nova-api",),
-}
-"""What starts after what when the topology does not say."""
-
 SERVICE_NAMES = tuple(agent.name for agent in AGENTS)
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Names of services in the order of the agents' list."""
+    return tuple(sorted(names, key=SERVICE_NAMES.index))
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,14 @@ class FencingDevice:
 
 @dataclass(frozen=True)
 class Service:
-    """One of our agents, running on every node. *after* is None when the topology leaves the order to us."""
+    """One of our agents, running on every node once the services named in *after* have started there."""
 
     name: str
     id: str
     parameters: Pairs
     operations: tuple[Operation, ...]
     meta: Pairs
-    after: tuple[str, ...] | None
+    after: tuple[str, ...]
     ordering: str
     notify: bool
 
@@ -83,7 +82,8 @@ class Topology:
     def only(self, names: Iterable[str]) -> Topology:
         """The same topology with the services in *names* alone.
 
-        Extra resources stay; an extra constraint stays unless it speaks of a service that is left out.
+        What started after a service that is left out starts after what that one started after. Extra resources
+        stay; an extra constraint stays unless it speaks of a service that is left out.
         Raises :class:`Problem` for a name that the topology does not have.
         """
         wanted = tuple(names)
@@ -91,29 +91,17 @@ class Topology:
         for name in wanted:
             if name not in present:
                 raise Problem(f"services: the topology has no service {name!r}{suggest(name, present)}")
-        kept = tuple(service for service in self.services if service.name in wanted)
+        edges = {service.name: service.after for service in self.services}
+        kept = tuple(
+            replace(service, after=ordered(reach(edges, service.name, wanted)))
+            for service in self.services
+            if service.name in wanted
+        )
         gone = {
             identifier
             for service in self.services
-            if service not in kept
+            if service.name not in wanted
             for identifier in (service.id, service.clone_id)
         }
         extra = tuple(fragment for fragment in self.extra if not gone.intersection(fragment.refers_to))
         return replace(self, services=kept, extra=extra)
-
-    def before(self, service: Service) -> tuple[Service, ...]:
-        """The services that start before *service*, in the order of the agents' list.
-
-        A default order reaches through services that are not there: without nova-api, the dashboard follows
-        keystone.
-        """
-        present = {other.name: other for other in self.services}
-        found: set[str] = set()
-        pending = list(DEFAULT_AFTER.get(service.name, ()) if service.after is None else service.after)
-        while pending:
-            name = pending.pop()
-            if name in present:
-                found.add(name)
-            else:
-                pending.extend(DEFAULT_AFTER.get(name, ()))
-        return tuple(other for other in self.services if other.name in found)

@@ -171,6 +171,14 @@ def test_default_order_reaches_through_what_is_not_there() -> None:
     assert [(order.first, order.then) for order in build(topology).orders] == [("galera-clone", "dashboard-clone")]
 
 
+def test_left_out_services_pass_their_own_order_on() -> None:
+    text = LAB.replace("nova-api: {}", "nova-api: {after: []}").replace(
+        "keystone: {}", "keystone: {after: [dashboard]}"
+    )
+    topology = parse_topology(text).only(["keystone", "dashboard"])
+    assert [(order.first, order.then) for order in build(topology).orders] == [("dashboard-clone", "keystone-clone")]
+
+
 def test_explicit_order_and_kind() -> None:
     text = LAB.replace("keystone: {}", "keystone: {after: [rabbitmq], ordering: mandatory, id: identity}")
     assert orders(xml_of(text)) == {

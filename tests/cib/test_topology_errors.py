@@ -207,6 +207,12 @@ def test_ids_that_only_clash_once_generated() -> None:
     )
 
 
+def test_a_circle_through_a_service_that_is_not_there() -> None:
+    text = LAB.replace("  nova-api: {}\n", "").replace("keystone: {}", "keystone: {after: [dashboard]}")
+    sentence = complaint(text)
+    assert sentence.startswith("t.yaml:16: services.keystone.after: the start order is circular: ")
+
+
 def test_missing_required_parameter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BY_NAME["keystone"], "parameters", (Parameter("knob", shortdesc="x", required=True),))
     assert complaint(LAB) == ("t.yaml:16: services.keystone: the required parameter 'knob' of keystone is missing")
@@ -344,6 +350,9 @@ def test_missing_file(tmp_path: Path) -> None:
         (b"? [a]\n: b\n", "t.yaml:1: a key must be a single word"),
         (b"[" * 20000, "t.yaml: is nested too deeply"),
         (b"\x00\x01\x02", "t.yaml:1: is not YAML"),
+        (b"cluster: !!map x\n", "t.yaml:1: cluster: has the tag "),
+        (b"cluster: !!python/object:os.system x\n", "t.yaml:1: cluster: has the tag "),
+        (b'"clus\\nter": x\n', "t.yaml:1: 'clus\\nter': unknown key"),
     ],
 )
 def test_not_a_topology_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, words: str) -> None:
