@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from quorate.lib.host import Host, Result
 
 COMMAND_TIMEOUT = 10.0
+# Not the agent's own environment: attrd_updater takes OCF_RESKEY_CRM_meta_on_node for the node that is asked about,
+# even with --all, and so an agent would see nobody's attributes but its own (seen with Pacemaker 2.1.5).
+ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
 class ClusterAttributes:
@@ -59,7 +62,7 @@ class ClusterAttributes:
         self._check(self._run(["attrd_updater", *arguments]))
 
     def _run(self, argv: list[str]) -> Result:
-        return self._host.run(argv, timeout=COMMAND_TIMEOUT)
+        return self._host.run(argv, timeout=COMMAND_TIMEOUT, env=ENVIRONMENT)
 
     @staticmethod
     def _check(result: Result) -> None:

@@ -131,7 +131,7 @@ class Daemon(Agent):
         self.host.files.make_dir(LOGS, 0o750)
         self.prepare()
         self.launch()
-        self.log.info(f"start: up after {self.context.timeout - self.deadline.remaining():.1f} s of its timeout")
+        self.log.info(f"start: up after {self.deadline.length - self.deadline.remaining():.1f} s")
 
     def stop(self) -> None:
         record = self.record()

@@ -1,4 +1,4 @@
-"""Logging as the cluster expects it: syslog, and ``HA_logfile`` where that is set (``HA_debuglog`` for debug).
+"""Logging as the cluster expects it: syslog, and the cluster's log file (``HA_debuglog`` for debug, where it is set).
 
 The ``logging`` package costs more than an interpreter start; this is what an agent needs of it.
 Never give it a secret: a log is read by more people than a credentials file.
@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import os
 import time
+
+# OCF's name, the one that Pacemaker 2 sets for agents, and Pacemaker's own.
+NAMES = ("HA_logfile", "HA_LOGFILE", "PCMK_logfile")
+DEBUG_NAMES = ("HA_debuglog", "HA_DEBUGLOG")
+DEBUG = 7
 
 
 class Log:
@@ -30,7 +35,7 @@ class Log:
 
     def debug(self, message: str) -> None:
         if self.environ.get("HA_debug", "0") not in ("", "0"):
-            self._write(7, "DEBUG", message)
+            self._write(DEBUG, "DEBUG", message)
 
     def _write(self, level: int, word: str, message: str) -> None:
         import syslog
@@ -38,8 +43,8 @@ class Log:
         syslog.openlog(self.name, syslog.LOG_PID, syslog.LOG_DAEMON)
         for line in message.splitlines():
             syslog.syslog(level, f"{word}: {line}")
-        path = self.environ.get("HA_debuglog", "") if level == 7 else ""
-        path = path or self.environ.get("HA_logfile", "")
+        names = (*DEBUG_NAMES, *NAMES) if level == DEBUG else NAMES
+        path = next((self.environ[name] for name in names if self.environ.get(name)), "")
         if not path or path == "none":
             return
         stamp = time.strftime("%b %d %H:%M:%S")
