@@ -19,7 +19,8 @@ def escape(text: str) -> str:
 def render(agent: type[Agent], version: str, api: str = "1.1") -> str:
     """The metadata document of *agent* for the OCF resource-agent API *api* ("1.1" or "1.0")."""
     old = api == "1.0"
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    # No encoding here: crmsh parses the document from a decoded string, and lxml refuses one that names its encoding.
+    lines = ['<?xml version="1.0"?>']
     if old:
         lines.append('<!DOCTYPE resource-agent SYSTEM "ra-api-1.dtd">')
     lines += [
