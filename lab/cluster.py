@@ -150,8 +150,8 @@ class Lab:
     def clones(self) -> tuple[str, ...]:
         """The clones that the loaded CIB holds."""
         node = next(iter(self.running()), self.nodes[0])
-        xml = self.exec(node, ["cibadmin", "--query", "--scope", "resources"], timeout=20).out
-        return tuple(clone.get("id") or "" for clone in etree.fromstring(xml.encode()).iterfind(".//clone"))
+        resources = etree.fromstring(self._cib_section(node, "resources"))
+        return tuple(clone.get("id") or "" for clone in resources.iterfind(".//clone"))
 
     def missing(self) -> tuple[str, ...]:
         """What keeps the lab from being healthy just now, one phrase each; nothing when all is well."""
@@ -214,10 +214,29 @@ class Lab:
         return self.exec(node, ["sh", "-c", command], timeout=10, check=False).out.splitlines()
 
     def load_cib(self, xml: str) -> None:
-        """Replace the cluster's configuration by *xml*, with the command that an operator would use."""
+        """Replace the cluster's configuration by *xml*, whatever it was.
+
+        Into an empty cluster it goes by the command that an operator would use, `crm configure load xml
+        replace`. That command cannot be used again: crmsh empties the CIB first, which it refuses while a
+        resource runs, and what it then merges nests a second ``rsc_defaults`` in the first (crmsh 4.4). From then
+        on it is `cibadmin --replace`, one atomic change.
+        """
         node = next(iter(self.running()), self.nodes[0])
         self.put(node, [File(CIB_FILE, xml.encode(), "hacluster", "haclient", 0o600)])
-        self.exec(node, ["crm", "-F", "configure", "load", "xml", "replace", CIB_FILE], timeout=60)
+        if len(etree.fromstring(self._cib_section(node, "resources"))) == 0:
+            self.exec(node, ["crm", "-F", "configure", "load", "xml", "replace", CIB_FILE])
+            return
+        configuration = etree.fromstring(xml.encode())
+        if configuration.tag == "cib":
+            configuration = configuration.find("configuration")
+        self.exec(
+            node,
+            ["cibadmin", "--replace", "--scope", "configuration", "--xml-pipe"],
+            stdin=etree.tostring(configuration),
+        )
+
+    def _cib_section(self, node: str, name: str) -> bytes:
+        return self.exec(node, ["cibadmin", "--query", "--scope", name], timeout=20).out.encode()
 
 
 def open_lab(
