@@ -58,7 +58,6 @@ FLAG = _Boolean("true or false", "")
 COUNT = Kind("a whole number, 0 or more", r"\d{1,9}")
 NUMBER = Kind("a whole number", r"-?\d{1,9}")
 SCORE = Kind("a score: a whole number, INFINITY or -INFINITY", r"[+-]?(\d{1,9}|INFINITY)")
-TEXT = Kind("a line of printable ASCII characters", r"[ -~]+")
 PERCENTAGE = Kind("a percentage such as 80%", r"\d{1,3}%")
 
 CLUSTER: Mapping[str, Kind] = {

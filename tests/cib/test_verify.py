@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from topologies import LAB
+from topologies import LAB, Simulation
 
 from quorate.cib.build import build
 from quorate.cib.reader import parse_topology
@@ -47,6 +47,15 @@ def test_what_only_crm_verify_sees() -> None:
     assert bad != GOOD
     with pytest.raises(Failed, match=r"^some.xml: crm_verify says: .*twin"):
         verify(bad, "some.xml")
+
+
+def test_the_state_of_the_cluster_is_not_judged(tmp_path: Path) -> None:
+    simulation = Simulation(tmp_path, GOOD)
+    simulation.start_all()
+    simulation.run("-i", "galera_monitor_10000@n1=1", "--node-fail=n2")
+    dumped = simulation.held()
+    assert 'rc-code="1"' in dumped
+    verify(dumped)
 
 
 def test_fencing_without_a_device_is_noticed() -> None:

@@ -85,6 +85,10 @@ class Simulation:
         self._cib = after
         return done.stdout
 
+    def held(self) -> str:
+        """The CIB, state included, after the last run."""
+        return self._cib.read_text()
+
     def start_all(self) -> None:
         """Bring three nodes up and let the cluster settle with every instance started."""
         self.run("--quorum=true", "-u", "n1", "-u", "n2", "-u", "n3")
