@@ -44,9 +44,7 @@ class FakeEngine:
                 }
                 for key, each in self.containers.items()
             ]
-            return 200, [
-                each for each in described if set(wanted) <= {f"{k}={v}" for k, v in each["Labels"].items()}
-            ]
+            return 200, [each for each in described if set(wanted) <= {f"{k}={v}" for k, v in each["Labels"].items()}]
         _, _, container, verb = parts.path.split("/")
         self.asked.append(f"{verb} {container}")
         running = self.containers[container]["state"] == "running"
@@ -87,9 +85,7 @@ def test_status_and_list_tell_the_power(switch: gateway.Switch) -> None:
 
 
 @pytest.mark.parametrize("node", ["b1", "gw", "id-other", "-", "../n1", "n1/../../x"])
-def test_containers_that_are_not_its_nodes_are_refused(
-    engine: FakeEngine, switch: gateway.Switch, node: str
-) -> None:
+def test_containers_that_are_not_its_nodes_are_refused(engine: FakeEngine, switch: gateway.Switch, node: str) -> None:
     assert "is not a node of the lab 'alpha'" in gateway.answer(signed(f"off {node}"), "nonce", SECRET, switch)
     assert engine.asked == []
 
@@ -191,9 +187,7 @@ def test_the_agent_with_a_wrong_secret_is_refused(
         ({"action": "validate-all", "ipport": "x"}, "must be a number"),
     ],
 )
-def test_the_agent_says_why(
-    fence: ModuleType, options: dict[str, str], change: dict[str, str], complaint: str
-) -> None:
+def test_the_agent_says_why(fence: ModuleType, options: dict[str, str], change: dict[str, str], complaint: str) -> None:
     with pytest.raises(fence.Refused, match=complaint):
         fence.run({**options, "action": "off", **change})
 

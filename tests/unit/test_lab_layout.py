@@ -44,7 +44,7 @@ def test_what_cannot_be_laid_out_is_one_sentence(name: str, nodes: tuple[Node, .
 
 
 def test_an_unknown_node_is_named_with_the_known_ones() -> None:
-    with pytest.raises(Problem, match="no node 'n9'.*n1, n2"):
+    with pytest.raises(Problem, match=r"no node 'n9'.*n1, n2"):
         layout.make_layout("alpha", NODES).address("n9")
 
 

@@ -1,0 +1,86 @@
+"""What is missing from a cluster, read from crm_mon's XML."""
+
+from __future__ import annotations
+
+import pytest
+
+from quorate.lab.health import parse_crm_mon
+from quorate.lib.problem import Failed
+
+NODE = '<node name="{}" online="{}" standby="false" maintenance="false" pending="false" unclean="{}"/>'
+HEALTHY = """\
+<pacemaker-result api-version="2.25">
+  <summary><current_dc present="true" name="n1" with_quorum="true"/></summary>
+  <nodes>{nodes}</nodes>
+  <resources>
+    <resource id="power" role="Started" failed="false" blocked="false"><node name="n1"/></resource>
+    <clone id="keystone-clone">
+      <resource id="keystone" role="Started" failed="false" blocked="false"><node name="n1"/></resource>
+      {second}
+    </clone>
+  </resources>
+  <failures>{failures}</failures>
+</pacemaker-result>"""
+SECOND = '<resource id="keystone" role="{}" failed="{}" blocked="{}"{}>{}</resource>'
+
+
+def text(
+    online: str = "true",
+    unclean: str = "false",
+    role: str = "Started",
+    failed: str = "false",
+    blocked: str = "false",
+    pending: str = "",
+    where: str = '<node name="n2"/>',
+    failures: str = "",
+) -> str:
+    nodes = NODE.format("n1", "true", "false") + NODE.format("n2", online, unclean)
+    attribute = f' pending="{pending}"' if pending else ""
+    return HEALTHY.format(nodes=nodes, second=SECOND.format(role, failed, blocked, attribute, where), failures=failures)
+
+
+def missing(xml: str, clones: tuple[str, ...] = ("keystone-clone",)) -> tuple[str, ...]:
+    return parse_crm_mon(xml).missing(("n1", "n2"), clones)
+
+
+def test_a_healthy_cluster_lacks_nothing() -> None:
+    health = parse_crm_mon(text())
+    assert health.dc == "n1"
+    assert missing(text()) == ()
+
+
+@pytest.mark.parametrize(
+    ("xml", "phrase"),
+    [
+        (text(online="false"), "node n2 is offline"),
+        (text(online="false", unclean="true"), "node n2 is unclean"),
+        (text(role="Stopped", where=""), "keystone-clone is not Started on n2"),
+        (text(role="Starting"), "keystone-clone is not Started on n2"),
+        (text(pending="Monitoring"), "keystone-clone is not Started on n2"),
+        (text(failed="true"), "keystone is failed on n2"),
+        (text(role="Stopped", where="", blocked="true"), "keystone is blocked on ?"),
+        (text().replace('with_quorum="true"', 'with_quorum="false"'), "no quorum"),
+        (text().replace('present="true"', 'present="false"'), "no DC"),
+        (text().replace('id="power" role="Started"', 'id="power" role="Stopped"'), "power is Stopped"),
+    ],
+)
+def test_each_lack_is_one_phrase(xml: str, phrase: str) -> None:
+    assert phrase in missing(xml)
+
+
+def test_an_absent_node_and_clone_are_missed() -> None:
+    found = parse_crm_mon(text()).missing(("n1", "n2", "n3"), ("keystone-clone", "nova-api-clone"))
+    assert "node n3 is unknown to the cluster" in found
+    assert "nova-api-clone is not Started on n1, n2, n3" in found
+
+
+def test_failures_are_told_but_do_not_make_a_recovered_resource_unhealthy() -> None:
+    failure = '<failure op_key="keystone_start_0" node="n2" exitstatus="error" exitreason="no config"/>'
+    health = parse_crm_mon(text(failures=failure))
+    assert [str(each) for each in health.failures] == ["keystone_start_0 on n2: error (no config)"]
+    assert health.missing(("n1", "n2"), ("keystone-clone",)) == ()
+
+
+def test_what_is_not_xml_is_a_failure() -> None:
+    with pytest.raises(Failed, match="did not print XML"):
+        parse_crm_mon("crm_mon: Connection to cluster failed")
