@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +10,14 @@ import docker
 import docker.errors
 
 from quorate.cib.build import build
+from quorate.cib.compare import difference
 from quorate.cib.render_xml import render_cib
 from quorate.lab import archive, containers, images, provision, record
 from quorate.lab.cluster import Lab
 from quorate.lab.config import File, gateway_files, node_files
 from quorate.lab.progress import Progress
 from quorate.lab.record import Record
+from quorate.lib.problem import Problem
 
 CODE_FILE = "/var/lib/quorate-lab.code"
 """On a node: the tag of the image whose agents it has."""
@@ -26,7 +27,7 @@ _GATEWAY_SOURCE = Path(__file__).with_name("gateway.py")
 FORM = 60.0
 """Seconds for three nodes to form a cluster."""
 
-SETTLE = 300.0
+SETTLE = 420.0
 """Seconds for every service to be started everywhere."""
 
 
@@ -42,7 +43,7 @@ def up(lab: Lab, release: int, topology_text: str, progress: Progress | None = N
     layer = images.layer_below_code(release)
     with record.locked(lab.name):
         kept = record.read(lab.name)
-        fresh = not _usable(lab, kept, release, layer)
+        fresh = not _usable(lab, kept, release, layer, bare)
         if fresh:
             kept = _make(lab, release, image, layer, topology_text, progress)
         else:
@@ -77,10 +78,10 @@ def cib_xml(lab: Lab, services: tuple[str, ...] | None = None) -> str:
     return render_cib(build(topology))
 
 
-def _usable(lab: Lab, kept: Record | None, release: int, layer: str) -> bool:
+def _usable(lab: Lab, kept: Record | None, release: int, layer: str, bare: bool) -> bool:
     """Whether what is there was finished once and was made from what we would make it from today."""
-    if kept is None or kept.release != release:
-        return False
+    if kept is None or kept.release != release or not (kept.provisioned or bare):
+        return False  # an unfinished one may have half a schema, which no later step can mend
     found = containers.of_lab(lab.client, lab.name)
     if sorted(container.id or "" for container in found) != sorted(kept.containers):
         return False
@@ -104,26 +105,38 @@ def _make(lab: Lab, release: int, image: str, layer: str, topology_text: str, pr
             containers.remove(lab.client, lab.name)
     record.write(lab.name, Record(release))
     with progress.step("network and nodes"):
-        containers.create_network(lab.client, lab.layout)
-        record.keep_topology(lab.name, topology_text)
-        secrets = lab.secrets
-        gateway = containers.create_gateway(lab.client, lab.layout, image, layer)
-        accounts = archive.read_accounts(gateway)
-        archive.put_files(gateway, gateway_files(secrets, _GATEWAY_SOURCE.read_bytes()), accounts)
-        gateway.start()
-        made = [gateway]
-        for node in lab.topology.nodes:
-            container = containers.create_node(lab.client, lab.layout, node, image, layer)
-            files = (*node_files(lab.layout, secrets, node), File(CODE_FILE, image.encode()))
-            archive.put_files(container, files, accounts)
-            made.append(container)
+        try:
+            made = _create(lab, image, layer, topology_text)
+        except Problem:
+            # Nothing half-done: what stood in the way is somebody else's, and is named in the sentence.
+            containers.remove(lab.client, lab.name)
+            record.forget(lab.name)
+            raise
         with ThreadPoolExecutor(len(lab.nodes)) as pool:
             list(pool.map(lab.power_on, lab.nodes))
     with progress.step("forming the cluster"):
         lab.wait_online(FORM)
-    kept = Record(release, tuple(container.id or "" for container in made))
+    kept = Record(release, made)
     record.write(lab.name, kept)
     return kept
+
+
+def _create(lab: Lab, image: str, layer: str, topology_text: str) -> tuple[str, ...]:
+    """Network, running gateway, and nodes without power; the ids of the containers."""
+    containers.create_network(lab.client, lab.layout)
+    record.keep_topology(lab.name, topology_text)
+    secrets = lab.secrets
+    gateway = containers.create_gateway(lab.client, lab.layout, image, layer)
+    accounts = archive.read_accounts(gateway)
+    archive.put_files(gateway, gateway_files(secrets, _GATEWAY_SOURCE.read_bytes()), accounts)
+    gateway.start()
+    made = [gateway]
+    for node in lab.topology.nodes:
+        container = containers.create_node(lab.client, lab.layout, node, image, layer)
+        files = (*node_files(lab.layout, secrets, node), File(CODE_FILE, image.encode()))
+        archive.put_files(container, files, accounts)
+        made.append(container)
+    return tuple(container.id or "" for container in made)
 
 
 def _refresh(lab: Lab, image: str, progress: Progress) -> None:
@@ -135,6 +148,8 @@ def _refresh(lab: Lab, image: str, progress: Progress) -> None:
     if off:
         with progress.step(f"powering on {', '.join(off)}"):
             for node in off:
+                if lab.container(node).status == "paused":
+                    lab.container(node).unpause()
                 lab.power_on(node)
             lab.wait_online(FORM)
     outdated = [node for node in lab.nodes if _code_of(lab, node) != image]
@@ -164,19 +179,20 @@ def _code_of(lab: Lab, node: str) -> str:
 
 def _complete(lab: Lab, kept: Record, progress: Progress) -> None:
     """Databases, identities and the topology's CIB, as far as they are not there."""
-    xml = cib_xml(lab)
-    digest = hashlib.sha256(xml.encode()).hexdigest()
     if not kept.provisioned:
         stateful = tuple(s.name for s in lab.topology.services if s.name in provision.STATEFUL)
         with progress.step(f"starting {' and '.join(stateful) or 'the cluster'}"):
             lab.load_cib(cib_xml(lab, stateful))
             lab.wait_healthy(SETTLE)
         provision.databases(lab, progress)
-    if digest != kept.cib:
+    xml = cib_xml(lab)
+    if difference(xml, lab.cib()) or lab.missing():
         with progress.step("loading the CIB"):
-            lab.load_cib(xml)
-    with progress.step("waiting until everything is started everywhere"):
-        lab.wait_healthy(SETTLE)
+            lab.load_cib(xml)  # also takes back what a test left behind, such as a node in standby
+            lab.cleanup()  # a resource that failed too often is not tried again by itself
+    if lab.missing():
+        with progress.step("waiting until everything is started everywhere"):
+            lab.wait_healthy(SETTLE)
     if not kept.provisioned:
         provision.identities(lab, progress)
-    record.write(lab.name, replace(kept, provisioned=True, cib=digest))
+        record.write(lab.name, replace(kept, provisioned=True))

@@ -226,14 +226,22 @@ class Lab:
         if len(etree.fromstring(self._cib_section(node, "resources"))) == 0:
             self.exec(node, ["crm", "-F", "configure", "load", "xml", "replace", CIB_FILE])
             return
-        configuration = etree.fromstring(xml.encode())
-        if configuration.tag == "cib":
-            configuration = configuration.find("configuration")
+        root = etree.fromstring(xml.encode())
+        configuration = root if root.tag == "configuration" else root.find("configuration")
+        assert configuration is not None, "a rendered CIB has a configuration"
         self.exec(
             node,
             ["cibadmin", "--replace", "--scope", "configuration", "--xml-pipe"],
             stdin=etree.tostring(configuration),
         )
+
+    def cib(self) -> str:
+        """The CIB that the cluster holds now, with its status."""
+        return self.exec(next(iter(self.running()), self.nodes[0]), ["cibadmin", "--query"], timeout=20).out
+
+    def cleanup(self) -> None:
+        """Forget failed operations, so that the cluster tries again at once what it had given up."""
+        self.exec(next(iter(self.running()), self.nodes[0]), ["crm_resource", "--cleanup"], timeout=60)
 
     def _cib_section(self, node: str, name: str) -> bytes:
         return self.exec(node, ["cibadmin", "--query", "--scope", name], timeout=20).out.encode()

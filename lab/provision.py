@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from quorate.lab.cluster import Lab
 from quorate.lab.config import AMQP_USER, CHECK_USER, DATABASE_PORT, KEYSTONE_URL, NOVA_URL, REGION
@@ -33,9 +34,16 @@ def databases(lab: Lab, progress: Progress) -> None:
         with progress.step("databases and users"):
             lab.exec(node, ["mariadb", "--batch"], stdin=sql(lab), timeout=60)
             _await_database(lab, node)
-    if "rabbitmq" in services:
-        with progress.step("AMQP user"):
-            _amqp_user(lab, node)
+    # The brokers' user is made beside the schemas: both are one processor's work.
+    with ThreadPoolExecutor(1) as beside:
+        user = beside.submit(_amqp_user, lab, node) if "rabbitmq" in services else None
+        _schemas(lab, node, services, progress)
+        if user is not None:
+            with progress.step("AMQP user"):
+                user.result()
+
+
+def _schemas(lab: Lab, node: str, services: set[str], progress: Progress) -> None:
     if {"galera", "keystone"} <= services:
         with progress.step("keystone's schema"):
             lab.exec(node, ["keystone-manage", "db_sync"], user="keystone", timeout=SCHEMA)
@@ -135,13 +143,13 @@ def _await_database(lab: Lab, node: str, deadline: float = 30.0) -> None:
 def _amqp_user(lab: Lab, node: str) -> None:
     """The services' user with its current password; the user that every fresh broker is born with goes."""
     password = lab.secrets.amqp_password
-    known = lab.exec(node, ["rabbitmqctl", "-q", "--formatter", "json", "list_users"], timeout=60).out
+    known = lab.exec(node, ["rabbitmqctl", "-q", "--formatter", "json", "list_users"]).out
     users = {entry["user"] for entry in json.loads(known)}
     verb = "change_password" if AMQP_USER in users else "add_user"
-    lab.exec(node, ["rabbitmqctl", "-q", verb, AMQP_USER], stdin=f"{password}\n", timeout=60)
-    lab.exec(node, ["rabbitmqctl", "-q", "set_permissions", AMQP_USER, ".*", ".*", ".*"], timeout=60)
+    lab.exec(node, ["rabbitmqctl", "-q", verb, AMQP_USER], stdin=f"{password}\n")
+    lab.exec(node, ["rabbitmqctl", "-q", "set_permissions", AMQP_USER, ".*", ".*", ".*"])
     if "guest" in users:
-        lab.exec(node, ["rabbitmqctl", "-q", "delete_user", "guest"], timeout=60)
+        lab.exec(node, ["rabbitmqctl", "-q", "delete_user", "guest"])
 
 
 def _nova_schemas(lab: Lab, node: str) -> None:

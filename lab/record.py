@@ -19,12 +19,11 @@ _TOPOLOGY = "topology.yaml"
 
 @dataclass(frozen=True)
 class Record:
-    """How far a lab is. *containers* are the ids that it was made of; *cib* is the digest of what was loaded."""
+    """How far a lab is. *containers* are the ids of what it was made of."""
 
     release: int
     containers: tuple[str, ...] = ()
     provisioned: bool = False
-    cib: str = ""
 
 
 def folder(name: str) -> Path:

@@ -1,11 +1,19 @@
-"""The default lab, up and healthy, for every test of this folder."""
+"""A lab, up and healthy, for every test of this folder.
+
+It is the default one, unless QUORATE_LAB (its name) and QUORATE_SUBNET (its /24) say otherwise.
+"""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
 from quorate.lab import apt, bringup, engine, layout, paths
 from quorate.lab.cluster import Lab, open_lab
+
+NAME = os.environ.get("QUORATE_LAB", layout.DEFAULT_NAME)
+SUBNET = os.environ.get("QUORATE_SUBNET")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -16,20 +24,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def bring_up() -> Lab:
-    """The default lab, made if it is not there."""
-    opened = open_lab(layout.DEFAULT_NAME, engine.connect(), paths.DEFAULT_TOPOLOGY)
-    bringup.up(opened, apt.DEFAULT_RELEASE, layout.topology_text(paths.DEFAULT_TOPOLOGY))
+    """The lab, made if it is not there."""
+    opened = open_lab(NAME, engine.connect(), paths.DEFAULT_TOPOLOGY, SUBNET)
+    bringup.up(opened, apt.DEFAULT_RELEASE, layout.topology_text(paths.DEFAULT_TOPOLOGY, SUBNET))
     return opened
 
 
 @pytest.fixture(scope="session")
 def shared_lab() -> Lab:
-    """The default lab; use ``lab``, which makes sure that it is still healthy."""
+    """The lab; use ``lab``, which makes sure that it is still healthy."""
     return bring_up()
 
 
 @pytest.fixture
 def lab(shared_lab: Lab) -> Lab:
-    """The default lab, healthy at the beginning of the test whatever the one before did."""
+    """The lab, healthy at the beginning of the test whatever the one before did."""
     shared_lab.wait_healthy(180)
     return shared_lab

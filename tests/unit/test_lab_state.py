@@ -32,7 +32,7 @@ def test_broken_secrets_are_one_sentence() -> None:
 
 
 def test_a_record_is_read_back() -> None:
-    kept = record.Record(12, ("a", "b"), True, "digest")
+    kept = record.Record(12, ("a", "b"), True)
     record.write("alpha", kept)
     assert record.read("alpha") == kept
 
