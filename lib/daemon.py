@@ -204,12 +204,18 @@ class Daemon(Agent):
         return ""
 
     def last_words(self) -> str:
-        """The last lines of the service's logs, for a reason."""
-        lines = self.host.files.tail(self.output_path(), 3)
+        """The last line that the service logged, for a reason; more of them go to our own log.
+
+        crm_mon shows some 130 characters of a reason: what it ends on is lost.
+        """
+        lines = self.host.files.tail(self.output_path(), 4)
         own = self.command().log
         if own:
-            lines += self.host.files.tail(own, 3)
-        return f"; last log lines: {' | '.join(line.strip()[:200] for line in lines)}" if lines else ""
+            lines += self.host.files.tail(own, 6)
+        if not lines:
+            return ""
+        self.log.error("last lines of the service's logs:\n" + "\n".join(lines))
+        return f"; last log line: {lines[-1].strip()[:200]}"
 
     def _end(self, record: Record | None) -> None:
         processes.end(

@@ -1,0 +1,249 @@
+"""The drill: with a client on every service, kill each service on one node in turn, then cut that node's power.
+
+What is measured is what the clients saw and how long Pacemaker took to have every instance healthy again.
+"""
+
+from __future__ import annotations
+
+import secrets as random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from typing import Protocol
+
+from quorate.lab.clients import compute, dashboard, identity
+from quorate.lab.clients.database import DATABASE, DatabaseSession
+from quorate.lab.clients.queue import QueueSession
+from quorate.lab.cluster import Lab
+from quorate.lab.config import AMQP_USER
+from quorate.lab.driver import Driver, Session
+from quorate.lab.op import OK, Op
+from quorate.lab.progress import Progress
+from quorate.lib.problem import Failed
+
+RATE = 22.0
+"""Requests per second of each client: a little above the 20 that the drill promises."""
+WARM_UP = 20
+"""Successful requests each client must have before the first fault: a drill without traffic proves nothing."""
+RECOVERY = 300.0
+"""Seconds until a cluster that is not healthy again has failed the drill."""
+QUIET = 3.0
+"""Seconds of traffic before each fault and after each recovery."""
+API_SERVICES = ("keystone", "nova-api", "dashboard")
+
+# Run on the node, with the code that is installed there: the agents' own idea of which processes are the service's.
+_KILL = """
+import sys
+sys.path.insert(0, "/usr/lib/ocf/lib")
+from quorate.lib.host import RealHost
+from quorate.lib.process import members
+host = RealHost()
+killed = [p for p in members(host, {service!r}, None) if p.comm != "epmd"]
+for process in killed:
+    host.kill(process.pid, 9)
+print(len(killed))
+"""
+
+
+class Fault(Protocol):
+    """Something that is done to one node."""
+
+    @property
+    def name(self) -> str: ...
+
+    def inject(self, lab: Lab, node: str) -> None:
+        """Do it, and see that it happened. Raises :class:`Failed` otherwise."""
+
+    def identity(self, lab: Lab, node: str) -> str:
+        """What is another one after the recovery: a process, or a boot of the node."""
+
+
+@dataclass(frozen=True)
+class KillService:
+    """SIGKILL to every process of one service at once."""
+
+    service: str
+
+    @property
+    def name(self) -> str:
+        return f"kill -9 {self.service}"
+
+    def inject(self, lab: Lab, node: str) -> None:
+        script = _KILL.format(service=self.service)
+        count = lab.exec(node, ["/usr/bin/python3", "-I", "-S", "-"], stdin=script, timeout=20).out.strip()
+        if count in ("", "0"):
+            raise Failed(f"node {node}: {self.name}: there was no process to kill")
+
+    def identity(self, lab: Lab, node: str) -> str:
+        return lab.exec(node, ["cat", f"/run/quorate/{self.service}.pid"], timeout=10, check=False).out.strip()
+
+
+@dataclass(frozen=True)
+class PowerOff:
+    """The plug is pulled; fencing has to notice, and brings the node back."""
+
+    name: str = "power off"
+
+    def inject(self, lab: Lab, node: str) -> None:
+        lab.power_off(node)
+
+    def identity(self, lab: Lab, node: str) -> str:
+        container = lab.container(node)
+        return str(container.attrs["State"]["StartedAt"])
+
+
+FAULTS: tuple[Fault, ...] = (
+    KillService("keystone"),
+    KillService("nova-api"),
+    KillService("dashboard"),
+    KillService("rabbitmq"),
+    KillService("galera"),
+    PowerOff(),
+)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the clients of one service saw from the fault until a little after the recovery.
+
+    *in_flight* of the *failed* requests had begun before the fault was complete. *gap* is the longest time (s)
+    without a success, *rate* the requests per second that were made.
+    """
+
+    requests: int
+    failed: int
+    in_flight: int
+    gap: float
+    rate: float
+    worst: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One fault: *healthy* seconds from the fault until every instance was healthy again."""
+
+    fault: str
+    node: str
+    healthy: float
+    seen: dict[str, Seen]
+
+    def broken(self) -> list[str]:
+        """The drill's promises that this fault broke, in words."""
+        if not self.fault.startswith("kill"):
+            return []
+        return [
+            f"{self.fault} on {self.node}: {seen.failed - seen.in_flight} requests to {service} failed that began "
+            f"after the kill ({seen.worst})"
+            for service, seen in self.seen.items()
+            if service in API_SERVICES and seen.failed > seen.in_flight
+        ]
+
+
+def summarize(ops: Sequence[Op], began: float, injected: float, ended: float) -> Seen:
+    """What *ops* tell about the window from *began* to *ended*; the fault was complete at *injected*."""
+    inside = [op for op in ops if op.ended >= began and op.began <= ended]
+    failed = [op for op in inside if op.outcome != OK]
+    good = sorted(op.ended for op in inside if op.outcome == OK)
+    marks = [began, *good, ended]
+    late = [op for op in failed if op.began > injected]
+    return Seen(
+        requests=len(inside),
+        failed=len(failed),
+        in_flight=len(failed) - len(late),
+        gap=max(b - a for a, b in pairwise(marks)),
+        rate=len(inside) / max(ended - began, 0.001),
+        worst=(late or failed)[0].detail if failed else "",
+    )
+
+
+def prepare_database(lab: Lab) -> str:
+    """The drill's own database and user; returns the user's password, which is new each time."""
+    password = random.token_urlsafe(18)
+    statements = (
+        f"CREATE DATABASE IF NOT EXISTS {DATABASE};\n"
+        f"CREATE TABLE IF NOT EXISTS {DATABASE}.rows_written"
+        " (id BIGINT AUTO_INCREMENT PRIMARY KEY, node VARCHAR(64));\n"
+        f"CREATE USER IF NOT EXISTS '{DATABASE}'@'%' IDENTIFIED BY '{password}';\n"
+        f"ALTER USER '{DATABASE}'@'%' IDENTIFIED BY '{password}';\n"
+        f"GRANT ALL ON {DATABASE}.* TO '{DATABASE}'@'%';\n"
+    )
+    lab.exec(lab.nodes[0], ["mariadb"], stdin=statements, timeout=30)
+    return password
+
+
+@contextmanager
+def clients(lab: Lab, rate: float = RATE) -> Iterator[dict[str, Driver]]:
+    """A client per service, running against all nodes; they are stopped on leaving."""
+    password = prepare_database(lab)
+    token = identity.issue_token(lab.address(lab.nodes[0]), lab.secrets.demo_password)
+    sessions: dict[str, Callable[[], Session]] = {
+        "keystone": partial(identity.session, token),
+        "nova-api": partial(compute.session, token),
+        "dashboard": dashboard.session,
+        "rabbitmq": partial(QueueSession, AMQP_USER, lab.secrets.amqp_password),
+        "galera": partial(DatabaseSession, DATABASE, password),
+    }
+    addresses = [lab.address(node) for node in lab.nodes]
+    drivers = {name: Driver(name, session, addresses, rate) for name, session in sessions.items()}
+    try:
+        for driver in drivers.values():
+            driver.start()
+        yield drivers
+    finally:
+        for driver in drivers.values():
+            driver.stop()
+
+
+def _warm_up(drivers: dict[str, Driver], seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while True:
+        cold = {name: d.ops() for name, d in drivers.items() if sum(op.outcome == OK for op in d.ops()) < WARM_UP}
+        if not cold:
+            return
+        if time.monotonic() > until:
+            name, ops = next(iter(cold.items()))
+            why = next((op.detail for op in reversed(ops) if op.outcome != OK), "no request ended")
+            raise Failed(f"the client of {name} has too little success to begin the drill: {why}")
+        time.sleep(0.2)
+
+
+def strike(lab: Lab, fault: Fault, node: str, drivers: dict[str, Driver]) -> Outcome:
+    """Inject one fault and wait until all is healthy again. Raises :class:`Failed` when it does not become so."""
+    before = fault.identity(lab, node)
+    time.sleep(QUIET)
+    began = time.monotonic()
+    fault.inject(lab, node)
+    injected = time.monotonic()
+    while True:
+        missing = lab.missing()
+        if not missing and fault.identity(lab, node) not in ("", before):
+            break
+        if time.monotonic() - began > RECOVERY:
+            what = "; ".join(missing) or "the service on it was not started anew"
+            raise Failed(f"{fault.name} on {node}: not healthy again after {RECOVERY:.0f} s: {what}")
+        time.sleep(0.3)
+    healthy = time.monotonic() - began
+    time.sleep(QUIET)
+    ended = time.monotonic()
+    seen = {name: summarize(driver.ops(), began, injected, ended) for name, driver in drivers.items()}
+    return Outcome(fault.name, node, healthy, seen)
+
+
+def run(lab: Lab, progress: Progress, node: str = "", faults: Sequence[Fault] = FAULTS) -> list[Outcome]:
+    """The whole drill on *node* (default: the first, which the database's front end prefers)."""
+    node = node or lab.nodes[0]
+    with progress.step("waiting until everything is healthy"):
+        lab.wait_healthy()
+    outcomes = []
+    with clients(lab) as drivers:
+        with progress.step("clients on every service"):
+            _warm_up(drivers)
+        for fault in faults:
+            with progress.step(f"{fault.name} on {node}"):
+                outcomes.append(strike(lab, fault, node, drivers))
+            # Failures that are over must not count towards the next one's threshold.
+            lab.exec(lab.nodes[0], ["crm_resource", "--cleanup"], timeout=60, check=False)
+    return outcomes
