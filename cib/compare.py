@@ -33,7 +33,7 @@ def canonical(xml: str | bytes) -> str:
         raise Problem(f"not well-formed XML: {error.msg}") from None
     section = root if root.tag == "configuration" else root.find("configuration")
     if section is None:
-        raise Problem(f"<{root.tag}> is not a CIB: it has no <configuration>")
+        raise Problem(f"<{root.tag!s}> is not a CIB: it has no <configuration>")
     return "\n".join(_lines(section, 0)) + "\n"
 
 
@@ -50,7 +50,7 @@ def difference(generated: str | bytes, held: str | bytes) -> str:
 
 
 def _lines(element: etree._Element, depth: int) -> list[str]:
-    attributes = dict(element.attrib)
+    attributes = {str(name): str(value) for name, value in element.items()}
     children = [child for child in element if isinstance(child.tag, str) and not _own(child)]
     if element.tag == "node" and depth == 2:
         attributes.pop("type", None)
@@ -61,13 +61,13 @@ def _lines(element: etree._Element, depth: int) -> list[str]:
     if not blocks and not attributes and depth > 0:
         return []
     shown = "".join(f' {name}="{value}"' for name, value in sorted(attributes.items()))
-    return ["  " * depth + f"<{element.tag}{shown}>", *(line for block in blocks for line in block)]
+    return ["  " * depth + f"<{element.tag!s}{shown}>", *(line for block in blocks for line in block)]
 
 
 def _own(element: etree._Element) -> bool:
     return (
         element.tag == "nvpair"
         and element.get("name") in _OWN_PROPERTIES
-        and element.getparent() is not None
-        and element.getparent().tag == "cluster_property_set"
+        and (parent := element.getparent()) is not None
+        and parent.tag == "cluster_property_set"
     )

@@ -72,7 +72,8 @@ def _primitive(primitive: Primitive) -> etree._Element:
     attributes = {"id": primitive.id, "class": primitive.standard}
     if primitive.provider:
         attributes["provider"] = primitive.provider
-    element = etree.Element("primitive", {**attributes, "type": primitive.type})
+    attributes["type"] = primitive.type
+    element = etree.Element("primitive", attributes)
     _nvset(element, "instance_attributes", f"{primitive.id}-instance_attributes", primitive.parameters)
     _nvset(element, "meta_attributes", f"{primitive.id}-meta_attributes", primitive.meta)
     operations = etree.SubElement(element, "operations")

@@ -39,7 +39,7 @@ def verify(xml: str, name: str = "the CIB") -> None:
 
 def _schema(root: etree._Element, name: str) -> None:
     if root.tag != "cib":
-        raise Failed(f"{name}: is not a CIB: the root element is <{root.tag}>")
+        raise Failed(f"{name}: is not a CIB: the root element is <{root.tag!s}>")
     schema = root.get("validate-with", "")
     path = SCHEMAS / f"{schema}.rng"
     if not SCHEMAS.is_dir():
