@@ -183,6 +183,9 @@ class Election(RuleBasedStateMachine):
     said of its data; what stops does so before its server ends. A crash leaves the last word standing.
     """
 
+    looks_again = True
+    joiner_withdraws = True
+
     def __init__(self) -> None:
         super().__init__()
         self.log: list[tuple[str, str]] = []
@@ -190,13 +193,20 @@ class Election(RuleBasedStateMachine):
         self.lost = ""
 
     @initialize(
-        seqnos=st.tuples(*[st.integers(0, 2)] * 3), last=st.sampled_from(["", "n1", "n2", "n3"]), fresh=st.booleans()
+        up=st.booleans(),
+        seqnos=st.tuples(*[st.integers(0, 2)] * 3),
+        last=st.sampled_from(["", "n1", "n2", "n3"]),
+        fresh=st.booleans(),
     )
-    def begin(self, seqnos: tuple[int, ...], last: str, fresh: bool) -> None:
+    def begin(self, up: bool, seqnos: tuple[int, ...], last: str, fresh: bool) -> None:
         for name, seqno in zip(PEERS, seqnos, strict=True):
             # The last to leave in good order has everything.
             held = -1 if fresh else max(seqnos) if name == last else seqno
             self.nodes[name] = Node(held, name == last and not fresh)
+        if up:
+            for _ in range(10):
+                self.go_on(list(PEERS), True)
+            assert {node.stage for node in self.nodes.values()} == {"running"}
 
     # what everybody hears
 
@@ -226,20 +236,33 @@ class Election(RuleBasedStateMachine):
 
     # a start
 
-    def at(self, stage: str) -> list[str]:
-        return [name for name in PEERS if self.nodes[name].stage == stage]
+    @rule(names=st.lists(st.sampled_from(PEERS), min_size=1, max_size=4), hears=st.booleans())
+    def go_on(self, names: list[str], hears: bool) -> None:
+        """Each of *names* in turn does what comes next for it, with all the news or with what it knew."""
+        steps = {
+            "off": self.publish,
+            "published": self.decide,
+            "elected": self.say_boot,
+            "said boot": self.look_again,
+            "cleared": self.bootstrap,
+            "joining": self.join,
+            "up": self.say_run,
+            "stopping": self.end_stop,
+            "crashed": self.clean_up,
+        }
+        for name in names:
+            if hears:
+                self.nodes[name].seen = len(self.log)
+            step = steps.get(self.nodes[name].stage)
+            if step:
+                step(name)
+            self.one_primary_component()
 
-    @precondition(lambda self: self.at("off"))
-    @rule(data=st.data())
-    def publish(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("off")))
+    def publish(self, name: str) -> None:
         self.nodes[name].stage = "published"
         self.write(name, self.position(name))
 
-    @precondition(lambda self: self.at("published"))
-    @rule(data=st.data())
-    def decide(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("published")))
+    def decide(self, name: str) -> None:
         # A node hears its own words before anything it could do on them: without, it is missing in its own view.
         said = self.view(name)
         if name not in said:
@@ -251,34 +274,26 @@ class Election(RuleBasedStateMachine):
             self.nodes[name].stage = "elected"
         elif decision.action == "join":
             self.nodes[name].stage = "joining"
-            self.write(name, "")
+            if self.joiner_withdraws:
+                self.write(name, "")
 
-    @precondition(lambda self: self.at("elected"))
-    @rule(data=st.data())
-    def say_boot(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("elected")))
+    def say_boot(self, name: str) -> None:
         self.write(name, self.position(name, BOOT))
         self.nodes[name].stage = "said boot"
 
-    @precondition(lambda self: self.at("said boot"))
-    @rule(data=st.data())
-    def look_again(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("said boot")))
+    def look_again(self, name: str) -> None:
         node = self.nodes[name]
         node.seen = max(node.seen, node.wrote)
         said = self.view(name)
         ahead = any(p.phase in (BOOT, RUN) for n, p in said.items() if n != name)
         listening = any(other.cluster is not None for n, other in self.nodes.items() if n != name)
-        if ahead or listening:
+        if self.looks_again and (ahead or listening):
             self.write(name, self.position(name))
             node.stage = "published"
         else:
             node.stage = "cleared"
 
-    @precondition(lambda self: self.at("cleared"))
-    @rule(data=st.data())
-    def bootstrap(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("cleared")))
+    def bootstrap(self, name: str) -> None:
         node = self.nodes[name]
         newest = max(n.cluster.seqno if n.cluster else n.seqno for n in self.nodes.values())
         if node.seqno < newest:
@@ -288,10 +303,7 @@ class Election(RuleBasedStateMachine):
         node.safe = True
         node.stage = "up"
 
-    @precondition(lambda self: self.at("joining"))
-    @rule(data=st.data())
-    def join(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("joining")))
+    def join(self, name: str) -> None:
         node = self.nodes[name]
         primary = next((n.cluster for n in self.nodes.values() if n.cluster and n.cluster.primary), None)
         if primary is None:
@@ -304,10 +316,7 @@ class Election(RuleBasedStateMachine):
         self.views_changed(primary)
         node.stage = "up"
 
-    @precondition(lambda self: self.at("up"))
-    @rule(data=st.data())
-    def say_run(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("up")))
+    def say_run(self, name: str) -> None:
         node = self.nodes[name]
         if node.cluster and node.cluster.primary:
             self.write(name, Position(RUN, U).encode())
@@ -347,24 +356,17 @@ class Election(RuleBasedStateMachine):
             self.leave(name, orderly=False)
             self.nodes[name].stage = "crashed"
 
-    @precondition(lambda self: self.at("crashed"))
-    @rule(data=st.data())
-    def clean_up(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("crashed")))
+    def clean_up(self, name: str) -> None:
         self.write(name, "")
         self.nodes[name].stage = "off"
 
-    @precondition(lambda self: self.at("running"))
-    @rule(data=st.data())
-    def begin_stop(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("running")))
-        self.write(name, "")
-        self.nodes[name].stage = "stopping"
+    @rule(name=st.sampled_from(PEERS))
+    def begin_stop(self, name: str) -> None:
+        if self.nodes[name].stage == "running":
+            self.write(name, "")
+            self.nodes[name].stage = "stopping"
 
-    @precondition(lambda self: self.at("stopping"))
-    @rule(data=st.data())
-    def end_stop(self, data: st.DataObject) -> None:
-        name = data.draw(st.sampled_from(self.at("stopping")))
+    def end_stop(self, name: str) -> None:
         self.leave(name, orderly=True)
         self.nodes[name].stage = "off"
 
@@ -396,8 +398,63 @@ class Election(RuleBasedStateMachine):
         assert self.nodes[chosen[0]].seqno == max(node.seqno for node in self.nodes.values())
 
 
-Election.TestCase.settings = settings(max_examples=250, stateful_step_count=40)
+Election.TestCase.settings = settings(max_examples=200, stateful_step_count=30)
 TestEveryOrderOfEvents = Election.TestCase
+
+
+def all_up() -> Election:
+    machine = Election()
+    machine.begin(True, (1, 1, 1), "", False)
+    return machine
+
+
+def killed_while_joining(machine: Election) -> None:
+    """n1 joins, outlives the others and is killed before it said 'run'; the others come back while it is down."""
+    machine.begin_stop("n1")
+    machine.go_on(["n1"] * 4, True)
+    assert machine.nodes["n1"].stage == "up"
+    for name in ("n2", "n3"):
+        machine.commit()
+        machine.begin_stop(name)
+        machine.go_on([name], True)
+    machine.commit()
+    machine.crash("n1")
+    for _ in range(6):
+        machine.go_on(["n2", "n3"], True)
+
+
+def decides_on_old_news(machine: Election) -> None:
+    """n1 crashes after a bootstrap and comes back, having heard of the others only what they said before it."""
+    for name in PEERS:
+        machine.crash(name)
+    machine.go_on(list(PEERS) * 2, True)
+    machine.go_on(["n1"], True)
+    machine.go_on(["n1"] * 4, False)
+    for _ in range(3):
+        machine.go_on(["n2", "n3"], True)
+    assert all(machine.nodes[name].cluster for name in PEERS)
+    machine.crash("n1")
+    machine.go_on(["n1"] * 6, False)
+
+
+def test_the_machine_knows_a_lost_commit() -> None:
+    machine = all_up()
+    killed_while_joining(machine)
+    machine.no_commit_is_lost()
+    machine = all_up()
+    machine.joiner_withdraws = False
+    killed_while_joining(machine)
+    assert machine.lost == "n3 bootstraps at 3, but 4 exists"
+
+
+def test_the_machine_knows_a_second_bootstrap() -> None:
+    machine = all_up()
+    decides_on_old_news(machine)
+    machine.no_commit_is_lost()
+    machine = all_up()
+    machine.looks_again = False
+    with pytest.raises(AssertionError, match="two bootstraps alive"):
+        decides_on_old_news(machine)
 
 
 # --- the agent keeps to the protocol that the machine above assumes
