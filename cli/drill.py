@@ -1,4 +1,4 @@
-"""``quorate lab drill``: the drill, and its table."""
+"""``quorate lab drill`` and ``quorate lab bench``: what is measured in a running lab, as tables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from quorate.cli.lab import NAME, lab
+from quorate.lab import bench as benches
 from quorate.lab import drill as drills
 from quorate.lab import engine
 from quorate.lab.cluster import open_lab
@@ -64,3 +65,31 @@ def table(outcomes: list[Outcome]) -> Table:
 def _cell(seen: Seen) -> str:
     failed = f"{seen.failed} ({seen.in_flight})" if seen.failed else "0"
     return f"{seen.requests} / {failed} / {seen.gap:.2f} s"
+
+
+@lab.command()
+@NAME
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for a program.")
+def bench(name: str, as_json: bool) -> int:
+    """Measure the CPU of meta-data and monitors, as multiples of a bare interpreter start.
+
+    Ends with 1 when an action costs more than the project promises.
+
+    \b
+    Examples:
+      quorate lab bench
+      quorate lab bench --json
+    """
+    opened = open_lab(name, engine.connect())
+    costs = benches.run(opened, ConsoleProgress(Console(stderr=as_json)))
+    if as_json:
+        click.echo(json.dumps([asdict(cost) for cost in costs], indent=2))
+    else:
+        grid = Table(title=f"CPU of one call, beside `{' '.join(benches.BARE)}`")
+        for heading in ("action", "CPU ms", "bare start ms", "ratio", "promised"):
+            grid.add_column(heading, justify="left" if heading == "action" else "right")
+        for cost in costs:
+            promised = f"<= {cost.limit:.0f}{'' if cost.kept else '  BROKEN'}" if cost.limit else ""
+            grid.add_row(cost.what, f"{cost.ms:.1f}", f"{cost.bare_ms:.1f}", f"{cost.ratio:.2f}", promised)
+        Console(width=None if Console().is_terminal else 120).print(grid)
+    return 0 if all(cost.kept for cost in costs) else 1

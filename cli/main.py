@@ -9,7 +9,7 @@ import click
 import quorate
 from quorate.cli.agent import agent
 from quorate.cli.cib import cib
-from quorate.cli.drill import drill  # noqa: F401  (adds itself to `quorate lab`)
+from quorate.cli.drill import bench, drill  # noqa: F401  (they add themselves to `quorate lab`)
 from quorate.cli.lab import lab
 from quorate.lib.problem import Problem
 

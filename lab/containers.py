@@ -107,7 +107,7 @@ def create_node(client: docker.DockerClient, layout: Layout, node: Node, image: 
         command=[BOOT],
         labels={engine.ROLE_LABEL: "node", engine.NODE_LABEL: node.name, IMAGE_TAG_LABEL: layer},
         # Corosync wants a realtime priority and Galera's peers are cut off with iptables.
-        cap_add=["NET_ADMIN", "SYS_NICE", "IPC_LOCK"],
+        cap_add=["NET_ADMIN", "SYS_NICE", "IPC_LOCK", "SYS_PTRACE"],
         shm_size="256m",
         mem_limit=NODE_MEMORY,
         # A power cycle must leave nothing in /run, as on a machine.

@@ -38,10 +38,12 @@ API_SERVICES = ("keystone", "nova-api", "dashboard")
 _KILL = """
 import sys
 sys.path.insert(0, "/usr/lib/ocf/lib")
+from quorate.lib.daemon import RUN
 from quorate.lib.host import RealHost
-from quorate.lib.process import members
+from quorate.lib.process import Record, members
 host = RealHost()
-killed = [p for p in members(host, {service!r}, None) if p.comm != "epmd"]
+record = Record.decode(host.files.read(f"{{RUN}}/{service}.pid"))
+killed = [p for p in members(host, "{service}", record) if p.comm != "epmd"]
 for process in killed:
     host.kill(process.pid, 9)
 print(len(killed))
