@@ -29,10 +29,64 @@ NAMES = sorted(BY_NAME)
 AMQP_START = b"\x01\x00\x00\x00\x00\x01\xf7\x00\x0a\x00\x0a"
 # Each of these alone costs a good part of an interpreter's start, or more.
 HEAVY = set(
-    "argparse ast asyncio base64 collections configparser contextlib copy dataclasses datetime email enum functools "
-    "getpass glob hashlib heapq http importlib.util inspect json logging lxml operator pathlib pika pkgutil pwd grp "
-    "pymysql random re selectors shlex shutil signal site socket ssl string struct subprocess tempfile textwrap "
-    "threading traceback types typing unittest urllib uuid warnings weakref xml yaml zipfile".split()
+    [
+        "argparse",
+        "ast",
+        "asyncio",
+        "base64",
+        "collections",
+        "configparser",
+        "contextlib",
+        "copy",
+        "dataclasses",
+        "datetime",
+        "email",
+        "enum",
+        "functools",
+        "getpass",
+        "glob",
+        "hashlib",
+        "heapq",
+        "http",
+        "importlib.util",
+        "inspect",
+        "json",
+        "logging",
+        "lxml",
+        "operator",
+        "pathlib",
+        "pika",
+        "pkgutil",
+        "pwd",
+        "grp",
+        "pymysql",
+        "random",
+        "re",
+        "selectors",
+        "shlex",
+        "shutil",
+        "signal",
+        "site",
+        "socket",
+        "ssl",
+        "string",
+        "struct",
+        "subprocess",
+        "tempfile",
+        "textwrap",
+        "threading",
+        "traceback",
+        "types",
+        "typing",
+        "unittest",
+        "urllib",
+        "uuid",
+        "warnings",
+        "weakref",
+        "xml",
+        "yaml",
+        "zipfile",
+    ]
 )
 
 every_agent = pytest.mark.parametrize("name", NAMES)

@@ -16,8 +16,24 @@ RNG = Path(__file__).parents[2].parent / "shared/ocf/ra-api-1.1.rng"
 DTD = Path("/usr/share/resource-agents/ra-api-1.dtd")
 # What the 1.0 document type knows.
 ACTIONS_1_0 = set(
-    "start stop recover monitor restart migrate_to migrate_from promote demote notify status reload meta-data usage "
-    "methods validate-all".split()
+    [
+        "start",
+        "stop",
+        "recover",
+        "monitor",
+        "restart",
+        "migrate_to",
+        "migrate_from",
+        "promote",
+        "demote",
+        "notify",
+        "status",
+        "reload",
+        "meta-data",
+        "usage",
+        "methods",
+        "validate-all",
+    ]
 )
 TYPES_1_0 = {"string", "integer", "boolean", "time"}
 TYPES_1_1 = {"string", "integer", "boolean", "select"}

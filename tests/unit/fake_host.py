@@ -88,6 +88,7 @@ class FakeFiles:
         self.modes: dict[str, int] = {}
         self.owners: dict[str, str] = {}
         self.folders: set[str] = set()
+        self.users = {"root", "keystone", "nova", "rabbitmq", "mysql", "www-data"}
 
     def put(self, path: str, text: str = "", mode: int = 0o644) -> None:
         self.content[path] = text.encode()
@@ -134,13 +135,15 @@ class FakeFiles:
     def make_dir(self, path: str, mode: int, user: str = "root") -> None:
         if path not in self.folders:
             self.folders.add(path)
-            self.owners[path] = user
+            self.give(path, user)
 
     def rename(self, old: str, new: str) -> None:
         for path in [p for p in self.content if p == old or p.startswith(old + "/")]:
             self.content[new + path[len(old) :]] = self.content.pop(path)
 
     def give(self, path: str, user: str) -> None:
+        if user not in self.users:
+            raise KeyError(user)
         self.owners[path] = user
 
     def tail(self, path: str, lines: int, since: int = 0) -> list[str]:
@@ -155,11 +158,11 @@ class FakeFiles:
 class FakeSocket:
     """Answers each request with the next of *answers*; with none left, it is silent until its timeout."""
 
-    def __init__(self, clock: FakeClock, answers: Sequence[bytes], closes: bool = False) -> None:
+    def __init__(self, clock: FakeClock, answers: Sequence[bytes], closes: bool = False, greeting: bytes = b"") -> None:
         self._clock = clock
         self._answers = list(answers)
         self._closes = closes
-        self._pending = b""
+        self._pending = greeting
         self._timeout = 0.0
         self.sent = b""
 
@@ -279,7 +282,6 @@ class FakeHost:
         self.commands: dict[str, Result | Callable[[Sequence[str]], Result]] = {}
         self.ran: list[list[str]] = []
         self.spawned: list[list[str]] = []
-        self.users = {"root", "keystone", "nova", "rabbitmq", "mysql", "www-data"}
         self.behave: Callable[[FakeProcess], object] = lambda process: None
         self._next_pid = 100
 
@@ -311,8 +313,8 @@ class FakeHost:
         self.processes[pid] = process
         return process
 
-    def serve(self, address: Address, *answers: bytes, closes: bool = False) -> None:
-        self.sockets[address] = lambda: FakeSocket(self._clock, answers, closes)
+    def serve(self, address: Address, *answers: bytes, closes: bool = False, greeting: bytes = b"") -> None:
+        self.sockets[address] = lambda: FakeSocket(self._clock, answers, closes, greeting)
 
     def run(
         self,
@@ -330,7 +332,7 @@ class FakeHost:
         return answer if isinstance(answer, Result) else answer(argv)
 
     def spawn(self, argv: Sequence[str], *, user: str, env: Mapping[str, str], log: str, cwd: str) -> int:
-        if user not in self.users:
+        if user not in self._files.users:
             raise KeyError(user)
         if not self._files.executable(argv[0]) and argv[0] != "/bin/sh":
             raise FileNotFoundError(errno.ENOENT, "No such file or directory", argv[0])
