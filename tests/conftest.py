@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -19,8 +21,6 @@ settings.load_profile("quorate")
 @pytest.fixture(autouse=True)
 def _no_cluster_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests run on a cluster node too: nothing of its environment may decide a result."""
-    import os
-
     for name in list(os.environ):
-        if name.startswith(("OCF_", "HA_")):
+        if name.startswith(("OCF_", "HA_", "PCMK_")):
             monkeypatch.delenv(name)

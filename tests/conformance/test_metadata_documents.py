@@ -15,26 +15,24 @@ from quorate.lib.metadata import render
 RNG = Path(__file__).parents[2].parent / "shared/ocf/ra-api-1.1.rng"
 DTD = Path("/usr/share/resource-agents/ra-api-1.dtd")
 # What the 1.0 document type knows.
-ACTIONS_1_0 = set(
-    [
-        "start",
-        "stop",
-        "recover",
-        "monitor",
-        "restart",
-        "migrate_to",
-        "migrate_from",
-        "promote",
-        "demote",
-        "notify",
-        "status",
-        "reload",
-        "meta-data",
-        "usage",
-        "methods",
-        "validate-all",
-    ]
-)
+ACTIONS_1_0 = {
+    "start",
+    "stop",
+    "recover",
+    "monitor",
+    "restart",
+    "migrate_to",
+    "migrate_from",
+    "promote",
+    "demote",
+    "notify",
+    "status",
+    "reload",
+    "meta-data",
+    "usage",
+    "methods",
+    "validate-all",
+}
 TYPES_1_0 = {"string", "integer", "boolean", "time"}
 TYPES_1_1 = {"string", "integer", "boolean", "select"}
 

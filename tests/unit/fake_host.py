@@ -281,6 +281,7 @@ class FakeHost:
         self.connections: list[Address] = []
         self.commands: dict[str, Result | Callable[[Sequence[str]], Result]] = {}
         self.ran: list[list[str]] = []
+        self.environments: list[Mapping[str, str] | None] = []
         self.spawned: list[list[str]] = []
         self.behave: Callable[[FakeProcess], object] = lambda process: None
         self._next_pid = 100
@@ -326,6 +327,7 @@ class FakeHost:
         stdin: bytes = b"",
     ) -> Result:
         self.ran.append(list(argv))
+        self.environments.append(env)
         answer = self.commands.get(argv[0])
         if answer is None:
             return Result(127, "", f"{argv[0]}: not found")

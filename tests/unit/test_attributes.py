@@ -46,6 +46,19 @@ def test_attributes_are_private_and_undamped() -> None:
     assert host.ran[1][1:] == ["-n", "a", "-D"]
 
 
+def test_the_cluster_is_asked_with_an_environment_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    # attrd_updater would take the action's node for the one that is asked about, even with --all.
+    monkeypatch.setenv("OCF_RESKEY_CRM_meta_on_node", "n1")
+    host = FakeHost()
+    host.commands["attrd_updater"] = host.commands["crm_node"] = Result(0, "", "")
+    attributes = ClusterAttributes(host)
+    attributes.all("a")
+    attributes.set("a", "v")
+    attributes.members()
+    assert len(host.environments) == 3
+    assert all(env is not None and not any(key.startswith("OCF_") for key in env) for env in host.environments)
+
+
 def test_membership() -> None:
     host = FakeHost()
     answers = {"--partition": "n1 n3 \n", "--quorum": "1\n", "--name": "n1\n"}

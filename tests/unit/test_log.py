@@ -21,6 +21,14 @@ def test_ha_logfile_is_appended_to(tmp_path: Path) -> None:
     assert all("keystone(k1)[" in line for line in lines[1:])
 
 
+@pytest.mark.parametrize("name", ["HA_logfile", "HA_LOGFILE", "PCMK_logfile"])
+def test_the_log_file_under_each_of_its_names(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "ha.log"
+    path.touch()
+    Log("a", {name: str(path)}).error("words")
+    assert path.read_text().count("ERROR: words") == 1
+
+
 def test_ha_logfile_is_not_created(tmp_path: Path) -> None:
     path = tmp_path / "ha.log"
     Log("a", {"HA_logfile": str(path)}).error("words")

@@ -77,3 +77,9 @@ def test_api_1_0_form_has_nothing_newer() -> None:
 
 def test_ampersands_are_escaped_once() -> None:
     assert escape("&lt;") == "&amp;lt;"
+
+
+@pytest.mark.parametrize("api", ["1.0", "1.1"])
+def test_a_decoded_text_can_be_parsed(api: str) -> None:
+    # crmsh hands lxml the text, and lxml refuses a text that names an encoding.
+    assert etree.fromstring(render(Awkward, "1", api)).tag == "resource-agent"
