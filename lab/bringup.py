@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import docker.errors
 from quorate.cib.build import build
 from quorate.cib.compare import difference
 from quorate.cib.render_xml import render_cib
-from quorate.lab import archive, containers, images, provision, record
+from quorate.lab import archive, config, containers, images, provision, record
 from quorate.lab.cluster import Lab
 from quorate.lab.config import File, gateway_files, node_files
 from quorate.lab.progress import Progress
@@ -40,7 +41,7 @@ def up(lab: Lab, release: int, topology_text: str, progress: Progress | None = N
     """
     progress = progress or Progress()
     image = images.ensure(lab.client, release, progress)
-    layer = images.layer_below_code(release)
+    layer = f"{images.layer_below_code(release)} {_rendering()}"
     with record.locked(lab.name):
         kept = record.read(lab.name)
         fresh = not _usable(lab, kept, release, layer, bare)
@@ -70,6 +71,12 @@ def down(
         with progress.step("removing images"):
             images.prune(client)
     return existed
+
+
+def _rendering() -> str:
+    """A digest of what decides, beside the image, what a container is: another one, and it must be made again."""
+    sources = (_GATEWAY_SOURCE, Path(config.__file__), Path(containers.__file__))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
 def cib_xml(lab: Lab, services: tuple[str, ...] | None = None) -> str:

@@ -44,6 +44,7 @@ def node_files(layout: Layout, secrets: Secrets, node: Node) -> tuple[File, ...]
         File("/etc/corosync/corosync.conf", corosync_conf(layout).encode()),
         File("/etc/corosync/authkey", base64.b64decode(secrets.corosync_key), mode=0o400),
         File(FENCING_SECRET, secrets.fencing_secret.encode(), mode=0o400),
+        File("/etc/mysql/mariadb.conf.d/61-peers.cnf", mariadb_peers(layout).encode()),
         File("/etc/haproxy/haproxy.cfg", haproxy_cfg(layout).encode()),
         File("/var/lib/rabbitmq/.erlang.cookie", secrets.erlang_cookie.encode(), "rabbitmq", "rabbitmq", 0o400),
         File("/etc/rabbitmq/rabbitmq-env.conf", rabbitmq_env(node).encode(), "root", "rabbitmq"),
@@ -184,6 +185,15 @@ listen {name}
     default-server inter 2s fastinter 500ms downinter 1s fall 2 rise 1
 {servers}
 """
+
+
+def mariadb_peers(layout: Layout) -> str:
+    """Galera's members, for whoever starts a server without the agent.
+
+    The agent names them itself, but `mariadbd --wsrep-recover` refuses to tell its position without them.
+    """
+    peers = ",".join(node.address for node in layout.nodes)
+    return f"[mysqld]\nwsrep_cluster_address = gcomm://{peers}\n"
 
 
 def rabbitmq_env(node: Node) -> str:

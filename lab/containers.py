@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from docker.models.networks import Network
 
 IMAGE_TAG_LABEL = "quorate.layer"
-"""Label of a container: the tag of the image layer below our own code, and so what a code update cannot change."""
+"""Label of a container: what a code update cannot change (the image layer below our code, our configuration)."""
 
 BOOT = "/usr/lib/quorate-lab/boot"
 NODE_MEMORY = "3g"
