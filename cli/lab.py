@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -109,17 +108,18 @@ def status(name: str, as_json: bool) -> None:
 @lab.command(name="exec", context_settings={"ignore_unknown_options": True})
 @NAME
 @click.option("--timeout", default=60.0, show_default=True, help="Seconds after which the command is killed.")
+@click.option("-i", "--stdin", "piped", is_flag=True, help="Give the command our standard input, to its end.")
 @click.argument("node")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def exec_(name: str, timeout: float, node: str, command: tuple[str, ...]) -> None:
-    """Run COMMAND on NODE, with its output, exit code and (if it is not a terminal) standard input.
+def exec_(name: str, timeout: float, piped: bool, node: str, command: tuple[str, ...]) -> None:
+    """Run COMMAND on NODE; its output and exit code become ours.
 
     \b
     Examples:
       quorate lab exec n1 -- crm_mon -1
-      quorate lab exec n2 --timeout 5 -- rabbitmqctl cluster_status
+      quorate lab exec --timeout 5 n2 -- rabbitmqctl cluster_status
+      quorate lab exec -i n1 -- mariadb < statements.sql
     """
-    piped = not sys.stdin.isatty() and _readable(sys.stdin.fileno())
     data = sys.stdin.buffer.read() if piped else None
     result = _open(name).exec(node, command, timeout=timeout, check=False, stdin=data)
     click.echo(result.out, nl=False)
@@ -189,14 +189,3 @@ def _open(name: str) -> Lab:
 
 def _where(opened: Lab) -> list[str]:
     return [f"{node} {opened.address(node)}" for node in opened.nodes]
-
-
-def _readable(handle: int) -> bool:
-    """Whether standard input is a pipe or a file, which end; a socket or nothing at all may never end."""
-    import stat
-
-    try:
-        mode = os.fstat(handle).st_mode
-    except OSError:
-        return False
-    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)

@@ -200,6 +200,8 @@ def test_status_is_readable_for_programs(lab: Lab) -> None:
 def test_the_command_line_runs_commands(lab: Lab) -> None:
     assert cli("exec", "n1", "--", "hostname").output == "n1\n"
     assert cli("exec", "n1", "--", "sh", "-c", "exit 5").exit_code == 5
+    echoed = CliRunner().invoke(quorate_command, ["lab", "exec", "-i", "n1", "--", "cat"], input="to and fro")
+    assert echoed.output == "to and fro"
     assert "pacemaker" in cli("logs", "n1", "-n", "5").output
 
 
