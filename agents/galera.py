@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.agents.galera_election import BOOT, NO_UUID, RUN, WAIT, Decision, Position, decide
+from quorate.agents.galera_election import BOOT, GONE, JOIN, NO_UUID, RUN, WAIT, Decision, Position, decide
 from quorate.agents.peers import PEERS, parse_peers
 from quorate.lib import mysql
 from quorate.lib.daemon import RUN as RUN_FOLDER
@@ -184,7 +184,7 @@ class Galera(Daemon):
                 raise OcfError(ERR_GENERIC, decision.why)
             if decision.action == "bootstrap" and self._bootstrap(mine):
                 return
-            if decision.action == "join" and self._join():
+            if decision.action == "join" and self._join(mine):
                 return
             if self.deadline.remaining() < 2 * ELECTION_POLL:
                 raise OcfError(ERR_GENERIC, f"waited {self.deadline.length:.0f} s to join or bootstrap: {decision.why}")
@@ -195,7 +195,7 @@ class Galera(Daemon):
         return decide(self.node(), tuple(self.peers()), said, quorate=self.host.attributes.quorate())
 
     def _said(self) -> dict[str, Position]:
-        """What the nodes say; 'run' only of those whose group port answers."""
+        """What the nodes say; 'run' of those whose group port does not answer is 'gone'."""
         peers = self.peers()
         said: dict[str, Position] = {}
         for node, text in self.host.attributes.all(self._attribute()).items():
@@ -205,25 +205,33 @@ class Galera(Daemon):
             if position.phase == RUN and not accepts(
                 self.host, (peers[node], self.params.number("group_port")), PEER_TIMEOUT
             ):
-                continue
+                position = Position(GONE, position.uuid)
             said[node] = position
         return said
 
     def _bootstrap(self, mine: Position) -> bool:
         """Start a new primary component. False if another node turned out to be ahead of us."""
         self._publish(Position(BOOT, mine.uuid, mine.seqno, mine.safe))
-        # Read back after writing: attrd orders all writes alike on all nodes, so of two nodes that both got here the
-        # second to write sees the first.
-        others = {n: p for n, p in self._said().items() if n != self.node()}
+        # attrd orders all writes alike on all nodes, but answers before its own have come back. Once ours is seen,
+        # so is everything written before it: of two nodes that both got here, the second to write sees the first.
+        while True:
+            said = self._said()
+            if self.node() in said and said[self.node()].phase == BOOT:
+                break
+            if self.deadline.remaining() < ELECTION_POLL:
+                raise OcfError(ERR_GENERIC, "the cluster did not take this node's word that it bootstraps")
+            self.host.clock.sleep(ELECTION_POLL / 5)
+        others = {n: p for n, p in said.items() if n != self.node()}
         ahead = [n for n, p in others.items() if p.phase in (BOOT, RUN)]
         listening = [
             n
             for n, address in self.peers().items()
             if n != self.node() and accepts(self.host, (address, self.params.number("group_port")), PEER_TIMEOUT)
         ]
-        if ahead or listening:
+        if ahead or listening or not self.host.attributes.quorate():
             self._publish(mine)
-            self.log.warning(f"start: not bootstrapping, {(ahead + listening)[0]} is up")
+            why = f"{(ahead + listening)[0]} is up" if ahead or listening else "quorum was lost"
+            self.log.warning(f"start: not bootstrapping, {why}")
             return False
         self._mark_safe()
         self.spawn(self._command("--wsrep-cluster-address=gcomm://", "--wsrep-new-cluster"))
@@ -231,8 +239,10 @@ class Galera(Daemon):
         self.found_running()
         return True
 
-    def _join(self) -> bool:
+    def _join(self, mine: Position) -> bool:
         """Join the peers. False if they were gone before we were in."""
+        # From here on the data moves: a position published earlier must not decide who is ahead of whom.
+        self._publish(Position(JOIN, mine.uuid))
         addresses = ",".join(f"{address}:{self.params.number('group_port')}" for address in self.peers().values())
         self.spawn(self._command(f"--wsrep-cluster-address=gcomm://{addresses}"))
         alone_since = self.host.clock.monotonic()
@@ -290,7 +300,7 @@ class Galera(Daemon):
     def _recover(self, uuid: str) -> tuple[str, int]:
         """The position that InnoDB's own log gives after a crash. Raises OcfError if the server cannot tell."""
         result = self.host.run(
-            [*self._command().argv, "--wsrep-recover", "--log-error=", "--skip-networking"],
+            [*self._command().argv, "--wsrep-recover", "--skip-log-error", "--skip-networking"],
             timeout=self.deadline.share(0.5).remaining(),
         )
         for line in reversed((result.err + result.out).splitlines()):

@@ -4,6 +4,7 @@ Each node publishes ONE value, so that what it says changes as a whole:
 
 * ``wait:UUID:SEQNO:SAFE``: stopped; the position its data directory holds, and whether it was the last to leave;
 * ``boot:UUID:SEQNO:SAFE``: elected, and starting a new primary component;
+* ``join:UUID``: its server runs in order to join, so that its position changes; unknown until it runs or is stopped;
 * ``run:UUID``: part of a primary component.
 
 Every node decides alone, with the same function over the same values. Only a node that is the best of *all* the peers
@@ -13,7 +14,9 @@ may bootstrap, and an elected node keeps saying so until it runs: two nodes neve
 from __future__ import annotations
 
 NO_UUID = "00000000-0000-0000-0000-000000000000"
-WAIT, BOOT, RUN = "wait", "boot", "run"
+WAIT, BOOT, JOIN, RUN = "wait", "boot", "join", "run"
+# Not published: what a node that says 'run' is for the others once its group port does not answer.
+GONE = "gone"
 
 
 class Position:
@@ -28,20 +31,27 @@ class Position:
         self.safe = safe
 
     @property
+    def known(self) -> bool:
+        """Whether the position is that of the data: the node's server does not run, or has only begun to."""
+        return self.phase in (WAIT, BOOT)
+
+    @property
     def fresh(self) -> bool:
         return self.uuid == NO_UUID
 
     def encode(self) -> str:
-        return self.phase + f":{self.uuid}" + ("" if self.phase == RUN else f":{self.seqno}:{int(self.safe)}")
+        return f"{self.phase}:{self.uuid}" + (f":{self.seqno}:{int(self.safe)}" if self.known else "")
 
     @classmethod
     def decode(cls, text: str) -> Position | None:
         """None for a value that no version of this agent wrote."""
         fields = text.split(":")
-        if fields[0] == RUN and len(fields) == 2:
-            return cls(RUN, fields[1])
-        if fields[0] in (WAIT, BOOT) and len(fields) == 4 and fields[2].lstrip("-").isdigit():
-            return cls(fields[0], fields[1], int(fields[2]), fields[3] == "1")
+        if fields[0] in (JOIN, RUN) and len(fields) == 2:
+            return cls(fields[0], fields[1])
+        if fields[0] in (WAIT, BOOT) and len(fields) == 4:
+            digits = fields[2].removeprefix("-")
+            if digits.isascii() and digits.isdecimal() and len(digits) < 20:
+                return cls(fields[0], fields[1], int(fields[2]), fields[3] == "1")
         return None
 
 
@@ -61,8 +71,8 @@ class Decision:
 def decide(me: str, peers: tuple[str, ...], said: dict[str, Position], *, quorate: bool) -> Decision:
     """What node *me* does, given what each of *peers* (in the configured order) has *said*.
 
-    ``run`` must be given only for nodes whose group port has been seen to answer: a crashed node's last word stays
-    published until Pacemaker has stopped it.
+    ``run`` must be given only for nodes whose group port has been seen to answer, ``gone`` for the others that say
+    so: a crashed node's last word stays published until Pacemaker has stopped it.
     """
     running = [name for name in peers if name != me and name in said and said[name].phase == RUN]
     if running:
@@ -72,17 +82,19 @@ def decide(me: str, peers: tuple[str, ...], said: dict[str, Position], *, quorat
     booting = [name for name in peers if name != me and name in said and said[name].phase == BOOT]
     if booting:
         return Decision("wait", f"{booting[0]} is bootstrapping")
-    missing = [name for name in peers if name not in said]
-    present = [name for name in peers if name in said]
+    missing = [name for name in peers if name not in said or not said[name].known]
+    present = [name for name in peers if name not in missing]
     histories = {said[name].uuid for name in present if not said[name].fresh}
     if len(histories) > 1:
         # Sequence numbers of two clusters say nothing about each other: to choose would be to discard one of them.
         named = ", ".join(f"{name} has {said[name].uuid}" for name in present if not said[name].fresh)
         return Decision("refuse", f"the data directories come from different clusters: {named}")
     if missing:
-        # The last to leave in good order has everything, whatever the missing ones hold.
-        safe = [name for name in present if said[name].safe and not said[name].fresh]
-        if not safe:
+        # The last to leave in good order has everything, whatever the missing ones hold: unless one of them has been
+        # running since, or a node that is here is ahead of it.
+        newest = max((said[name].seqno for name in present), default=-1)
+        safe = [n for n in present if said[n].safe and not said[n].fresh and said[n].seqno == newest]
+        if not safe or any(name in said for name in missing):
             return Decision("wait", f"{', '.join(missing)} has not said yet what its data directory holds")
         best = safe[0]
     else:

@@ -34,47 +34,57 @@ class Connection:
         return f"the database {self.database} at {self.host}:{self.port} ([{self.section}])"
 
 
+def parse_url(section: str, url: str) -> Connection | None:
+    """The MySQL connection that SQLAlchemy would make of *url*; None for another database or an unreadable URL.
+
+    Not by urllib: it takes a '/' or '#' in a password for the end of the host, and quotes what it cannot read.
+    """
+    from urllib.parse import unquote
+
+    scheme, slashes, rest = url.partition("://")
+    if not slashes or not scheme.startswith("mysql"):
+        return None
+    login, at, place = rest.partition("@")
+    if not at:
+        login, place = "", rest
+    user, _, password = login.partition(":")
+    place, _, database = place.partition("/")
+    host, _, port = place.partition(":")
+    port = port or "3306"
+    if not host or not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 65536):
+        return None
+    return Connection(section, unquote(user), unquote(password), host, int(port), database.partition("?")[0])
+
+
 def connections(text: str, sections: tuple[str, ...]) -> list[Connection]:
     """The MySQL connections that *text* (an oslo.config file) names in *sections*; others are left out."""
     from configparser import Error, RawConfigParser
-    from urllib.parse import unquote, urlsplit
 
     parser = RawConfigParser(strict=False, interpolation=None, allow_no_value=True)
     try:
         parser.read_string(text)
     except Error:
         return []
-    found = []
-    for section in sections:
-        url = parser.get(section, "connection", fallback="") or ""
-        parts = urlsplit(url)
-        if not parts.scheme.startswith("mysql") or not parts.hostname:
-            continue
-        found.append(
-            Connection(
-                section,
-                unquote(parts.username or ""),
-                unquote(parts.password or ""),
-                parts.hostname,
-                parts.port or 3306,
-                parts.path.lstrip("/"),
-            )
-        )
-    return found
+    found = [parse_url(section, parser.get(section, "connection", fallback="") or "") for section in sections]
+    return [connection for connection in found if connection]
 
 
 def database_problem(host: Host, config: str, sections: tuple[str, ...], timeout: float, deep: bool) -> str:
     """What keeps the service from its databases, or the empty string; never the credentials.
 
-    *deep* logs in and asks ``SELECT 1``; otherwise a greeting on the connection is enough.
+    *deep* logs in and asks ``SELECT 1``, and tells of a configuration that cannot be used. Otherwise a greeting on
+    the connection is enough, and only a database that is seen to be gone is a problem: this excuses a service that
+    hangs, and a file's mode does not.
     """
     try:
         refuse_open(host, config, "config")
         text = host.files.read(config).decode("utf-8", "replace")
     except OcfError as error:
-        return error.reason
+        return error.reason if deep else ""
     except OSError as error:
-        return f"its configuration {config} cannot be read: {(error.strerror or str(error)).lower()}"
+        return (
+            "" if not deep else f"its configuration {config} cannot be read: {(error.strerror or str(error)).lower()}"
+        )
     for connection in connections(text, sections):
         problem = _ask(connection, timeout) if deep else _greet(host, connection, timeout)
         if problem:
@@ -87,8 +97,8 @@ def _greet(host: Host, connection: Connection, timeout: float) -> str:
 
     try:
         sock = host.connect((gethostbyname(connection.host), connection.port), timeout)
-    except OSError as error:
-        return f"does not accept connections: {(error.strerror or str(error)).lower()}"
+    except (OSError, UnicodeError) as error:
+        return f"does not accept connections: {(getattr(error, 'strerror', '') or str(error)).lower()}"
     try:
         sock.settimeout(timeout)
         # A front end (haproxy) accepts for a database that is gone, and then closes.
@@ -124,4 +134,7 @@ def _ask(connection: Connection, timeout: float) -> str:
     except pymysql.MySQLError as error:
         words = error.args[1] if len(error.args) > 1 else error
         return f"does not work: {words}"
+    except (OSError, RuntimeError, UnicodeError) as error:
+        # pymysql's own demands: a login method that needs another package, a host name that is none.
+        return f"cannot be asked: {type(error).__name__}"
     return ""

@@ -173,8 +173,17 @@ class RabbitMQ(Daemon):
     # --- the start
 
     def fresh(self) -> bool:
-        """Whether this node's data directory never belonged to a cluster that came up."""
-        return not self.host.files.exists(f"{self.data_path()}/cluster_nodes.config")
+        """Whether this node's data directory never belonged to a cluster that came up.
+
+        Data that a join left behind before it was seen to have worked (the agent was killed, the broker did not
+        answer) is no cluster's yet: the join is done, and looked at, again.
+        """
+        files = self.host.files
+        return not files.exists(f"{self.data_path()}/cluster_nodes.config") or files.exists(self.joining_path())
+
+    def joining_path(self) -> str:
+        """Exists from before a fresh node's join until the node has been seen in the cluster."""
+        return f"{self.params.text('home')}/quorate-{self.context.instance}.joining"
 
     def launch(self) -> None:
         self._publish(FRESH if self.fresh() else DATA)
@@ -206,9 +215,13 @@ class RabbitMQ(Daemon):
         """Start the broker as decided. False if it must be decided anew."""
         if decision.action == "form":
             self._publish(FORM)
+        if decision.action == "join":
+            self.host.files.write(self.joining_path(), b"")
+            self._publish(DATA)
         self.spawn(self._command(decision.peers if decision.action == "join" else ()))
         self.await_answer(self.deadline)
         if decision.action != "join" or self._in_cluster_with(decision.peers):
+            self.host.files.remove(self.joining_path())
             return True
         # The peers were gone just when this broker looked for them, so it founded a cluster of its own, seconds ago
         # and unannounced. It must not stay beside theirs; what little it holds is kept for the operator.
@@ -216,6 +229,7 @@ class RabbitMQ(Daemon):
         self._end(self.record())
         aside = f"{self.data_path()}.set-aside-{int(self.host.clock.time())}"
         self.host.files.rename(self.data_path(), aside)
+        self._publish(FRESH)
         self.log.warning(f"start: its new data directory was moved to {aside}; trying again")
         return False
 

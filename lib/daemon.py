@@ -47,6 +47,8 @@ class Daemon(Agent):
     # they end with a stop, but alone they are not the service.
     helpers: tuple[str, ...] = ()
 
+    _logs_before: dict[str, int] = {}
+
     # --- what a subclass says
 
     def command(self) -> Command:
@@ -129,7 +131,10 @@ class Daemon(Agent):
             )
         self.host.files.make_dir(RUN, 0o700)
         self.host.files.make_dir(LOGS, 0o750)
-        self.prepare()
+        try:
+            self.prepare()
+        except KeyError as error:
+            raise OcfError(ERR_INSTALLED, f"there is no such user on this host: {error}") from None
         self.launch()
         self.log.info(f"start: up after {self.deadline.length - self.deadline.remaining():.1f} s")
 
@@ -163,6 +168,7 @@ class Daemon(Agent):
 
     def spawn(self, command: Command) -> None:
         """Start the daemon and write down who it is."""
+        self._logs_before = {path: self.host.files.size(path) for path in (self.output_path(), command.log) if path}
         env = {"PATH": BASE_PATH, "LANG": "C.UTF-8", TAG: self.context.instance, **command.env}
         try:
             pid = self.host.spawn(command.argv, user=command.user, env=env, log=self.output_path(), cwd=command.cwd)
@@ -208,10 +214,11 @@ class Daemon(Agent):
 
         crm_mon shows some 130 characters of a reason: what it ends on is lost.
         """
-        lines = self.host.files.tail(self.output_path(), 4)
-        own = self.command().log
-        if own:
-            lines += self.host.files.tail(own, 6)
+        lines: list[str] = []
+        # Only what was written since the start: a line of last week explains nothing.
+        for path in (self.output_path(), self.command().log):
+            if path:
+                lines += self.host.files.tail(path, 5, self._logs_before.get(path, 0))
         if not lines:
             return ""
         self.log.error("last lines of the service's logs:\n" + "\n".join(lines))
@@ -236,7 +243,7 @@ class Daemon(Agent):
             return None
         leaders = [p for p in left if p.session == p.pid]
         if record is None and leaders:
-            leader = leaders[0]
+            leader = min(leaders, key=lambda p: p.start)
             self.host.files.make_dir(RUN, 0o700)
             self.host.files.write(self.record_path(), Record(leader.pid, leader.start).encode())
             self.log.warning(f"monitor: took up {leader.comm} (pid {leader.pid}) again, its record was lost")

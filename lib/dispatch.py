@@ -40,7 +40,10 @@ def api_version(environ: dict[str, str]) -> str:
 def context_from(agent: type[Agent], action: str, environ: dict[str, str], host: Host) -> Context:
     """What *environ* says about this call. Raises OcfError(ERR_ARGS) for numbers that are none."""
     depth_text = environ.get("OCF_CHECK_LEVEL", "") or "0"
-    if not depth_text.isdecimal():
+    if action not in ("monitor", "validate-all"):
+        # Only these have levels; a stop must not fail for a word that does not concern it.
+        depth_text = "0"
+    if not (depth_text.isascii() and depth_text.isdecimal() and len(depth_text) < 10):
         raise OcfError(ERR_ARGS, f"OCF_CHECK_LEVEL must be a number, not '{depth_text}'")
     depth = int(depth_text)
     timeout = environ.get(f"{META}timeout", "")

@@ -46,6 +46,9 @@ if TYPE_CHECKING:
             """A folder with its parents, owned by *user*; one that is there keeps what it has."""
 
         def rename(self, old: str, new: str) -> None: ...
+        def link(self, path: str) -> str:
+            """What a symbolic link says; empty if it cannot be read."""
+
         def give(self, path: str, user: str) -> None:
             """Make *user* and its group the owners of *path*."""
 
@@ -171,6 +174,12 @@ class RealFiles:
         os.chmod(path, mode)
         if user != "root":
             self.give(path, user)
+
+    def link(self, path: str) -> str:
+        try:
+            return os.readlink(path)
+        except OSError:
+            return ""
 
     def give(self, path: str, user: str) -> None:
         import pwd

@@ -84,7 +84,10 @@ def _result(exchange: Exchange) -> list[list[str]]:
             raise _error(packet)
         if packet[0] == END and len(packet) < 9:
             return rows
-        rows.append(_row(packet, columns))
+        try:
+            rows.append(_row(packet, columns))
+        except (IndexError, KeyError):
+            raise ProbeError("the server sent a row that cannot be read") from None
 
 
 def _row(packet: bytes, columns: int) -> list[str]:

@@ -35,8 +35,9 @@ def problem_with(parameter: Parameter, text: str) -> str:
     kind = parameter.type
     if kind == "integer":
         body = text[1:] if text[:1] in ("+", "-") else text
-        if not (body.isascii() and body.isdecimal()):
-            return f"must be an integer, not '{text}'"
+        # Python itself refuses to read thousands of digits; no parameter has more than a few.
+        if not (body.isascii() and body.isdecimal() and len(body) < 20):
+            return f"must be an integer, not '{text[:40]}'"
         return _out_of_range(parameter, int(text), text)
     if kind == "time":
         try:

@@ -53,6 +53,8 @@ class Exchange:
 
     def receive(self, size: int) -> bytes:
         """Up to *size* bytes; an end of the stream is an error."""
+        if self._deadline.passed():
+            raise self._failed(TimeoutError())
         try:
             self._socket.settimeout(self._deadline.at_most(self._deadline.length))
             data = self._socket.recv(size)
@@ -82,7 +84,7 @@ def http_status(host: Host, address: tuple[str, int], path: str, deadline: Deadl
     with Exchange(host, address, deadline) as exchange:
         exchange.send(
             f"GET {path} HTTP/1.0\r\nHost: {address[0]}\r\nUser-Agent: quorate-monitor\r\n"
-            "Accept: */*\r\nConnection: close\r\n\r\n".encode("ascii")
+            "Accept: */*\r\nConnection: close\r\n\r\n".encode()
         )
         line = b""
         while b"\n" not in line and len(line) < 4096:

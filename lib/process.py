@@ -61,7 +61,7 @@ class Record:
     def decode(cls, data: bytes) -> Record | None:
         """None for anything that is not such a record (truncated by a full disk, or another's file)."""
         fields = data.split()
-        if len(fields) != 2 or not all(field.isdigit() for field in fields):
+        if len(fields) != 2 or not all(field.isdigit() and len(field) < 20 for field in fields):
             return None
         return cls(int(fields[0]), int(fields[1]))
 
@@ -93,6 +93,11 @@ def look_recorded(host: Host, record: Record) -> Process | None:
 def members(host: Host, instance: str, record: Record | None) -> list[Process]:
     """Every live process of the instance: tagged with it, or in the recorded daemon's session."""
     mark = f"{TAG}={instance}".encode()
+    here = host.files.link("/proc/self/ns/pid")
+    # A stranger that got the recorded pid, and leads a session under it, is not ours, nor is its session.
+    holder = look(host, record.pid) if record else None
+    session = record.pid if record else 0
+    ours = record is not None and (holder is None or holder.start == record.start)
     found = []
     for name in host.files.listdir("/proc"):
         if not name.isdigit():
@@ -100,14 +105,15 @@ def members(host: Host, instance: str, record: Record | None) -> list[Process]:
         process = look(host, int(name))
         if process is None or process.dead:
             continue
-        if record is not None and process.session == record.pid and process.start >= record.start:
+        if ours and process.session == session:
             found.append(process)
             continue
         try:
             environ = host.files.read(f"/proc/{name}/environ")
         except OSError:
             continue
-        if mark in environ.split(b"\0"):
+        # A machine that runs containers sees their processes too; an instance in one of them is not this machine's.
+        if mark in environ.split(b"\0") and host.files.link(f"/proc/{name}/ns/pid") == here:
             found.append(process)
     return found
 

@@ -248,6 +248,7 @@ class RabbitNode:
         for path in ("/usr/lib/rabbitmq/bin/rabbitmq-server", "/usr/sbin/rabbitmqctl"):
             self.host.files.put(path, mode=0o755)
         self.host.files.put("/var/lib/rabbitmq/.erlang.cookie", "sesame", 0o400)
+        self.host.files.folders.add("/var/lib/rabbitmq")
         self.data = f"/var/lib/rabbitmq/mnesia/rabbit@{name}"
         self.host.behave = self.come_up
         self.host.commands["/usr/sbin/rabbitmqctl"] = self.ctl
@@ -352,7 +353,7 @@ def test_what_a_deep_monitor_reports(cluster: FakeCluster) -> None:
 
 @pytest.mark.parametrize("agent", ["galera", "rabbitmq", "dashboard"])
 def test_a_missing_user_is_not_installed(cluster: FakeCluster, agent: str) -> None:
-    # To be fixed in lib/daemon.py (start) or lib/host.py (make_dir): prepare() gives folders to the user before
+    # prepare() gives folders to the user before
     # anything is spawned, and KeyError reaches the operator as an internal error.
     if agent == "dashboard":
         host = FakeHost()

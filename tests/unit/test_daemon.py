@@ -195,7 +195,7 @@ def test_stop_leaves_other_instances_alone(host: FakeHost) -> None:
 
 
 def test_a_reused_pid_is_not_stopped(host: FakeHost) -> None:
-    # To be fixed in lib/process.py (members): see test_process.py.
+    # see test_process.py.
     process = started(host)
     process.end(-9)
     stranger = host.add("sshd", pid=process.pid, start=process.start + 500)
@@ -226,7 +226,7 @@ def test_monitor_with_a_garbage_record(host: FakeHost, garbage: str) -> None:
 
 
 def test_monitor_does_not_take_a_reused_pid_for_ours(host: FakeHost) -> None:
-    # To be fixed in lib/process.py (members): see test_process.py.
+    # see test_process.py.
     process = started(host)
     process.end(-9)
     host.add("sshd", pid=process.pid, start=process.start + 500)
@@ -294,7 +294,7 @@ def test_a_service_whose_record_was_lost_is_taken_up_again(host: FakeHost) -> No
 
 
 def test_the_oldest_leader_is_taken_up_not_a_helper_of_it(host: FakeHost) -> None:
-    # To be fixed in lib/daemon.py (_without_main): /proc is listed in no order that says who started whom.
+    # /proc is listed in no order that says who started whom.
     child = host.add("child", {TAG: "r1"}, pid=50, start=9000)
     main = host.add("served", {TAG: "r1"}, pid=60, start=1000)
     host.serve(PORT, HTTP_OK)

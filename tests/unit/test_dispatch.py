@@ -148,7 +148,7 @@ def test_a_check_level_that_is_no_number(level: str) -> None:
 
 
 def test_a_check_level_that_is_no_number_fails_no_stop() -> None:
-    # To be fixed in lib/dispatch.py (context_from): a stop has no check level, and a failed stop is a fenced node.
+    # a stop has no check level, and a failed stop is a fenced node.
     assert call(Told, "stop", {"OCF_CHECK_LEVEL": "deep"}, FakeHost()) == (SUCCESS, "")
 
 

@@ -85,7 +85,7 @@ def test_without_quorum_nobody_bootstraps_but_joining_is_free() -> None:
     ],
 )
 def test_a_flag_never_beats_a_known_higher_position(said: dict[str, Position]) -> None:
-    # To be fixed in agents/galera_election.py: with a node missing, the first node with the flag is chosen whatever
+    # with a node missing, the first node with the flag is chosen whatever
     # the others are known to hold.
     assert action("n1", said) != "bootstrap"
 
@@ -147,7 +147,7 @@ def test_what_nobody_wrote_is_nothing(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["wait:U:--5:1", "wait:U:²:1", "boot:U:-:0"])
 def test_what_looks_like_a_number_and_is_none(text: str) -> None:
-    # To be fixed in agents/galera_election.py (Position.decode): int() raises ValueError after lstrip().isdigit().
+    # int() raises ValueError after lstrip().isdigit().
     assert Position.decode(text) is None
 
 
@@ -498,7 +498,7 @@ def test_the_agent_does_not_bootstrap_beside_an_open_group_port() -> None:
 
 
 def test_the_agent_looks_again_only_when_its_own_word_has_come_back() -> None:
-    # To be fixed in agents/galera.py (_bootstrap): attrd acknowledges an update before it has come back from the
+    # attrd acknowledges an update before it has come back from the
     # cluster (Pacemaker before 2.1.6 always does, and later without --wait), so an immediate query shows neither our
     # own word nor the one that a peer wrote just before it. Once our own word is there, all that was ordered before it
     # is there as well.
@@ -516,7 +516,7 @@ def test_the_agent_looks_again_only_when_its_own_word_has_come_back() -> None:
 
 
 def test_a_joiner_takes_back_what_it_said_of_its_data() -> None:
-    # To be fixed in agents/galera.py (_join): the joiner's server moves on while its published position stays. Killed
+    # the joiner's server moves on while its published position stays. Killed
     # before it said 'run' (n1: 10 published, 25 on disk), the others compare themselves with 10 and bootstrap without
     # what only n1 has.
     cluster = FakeCluster(PEERS)
@@ -528,6 +528,6 @@ def test_a_joiner_takes_back_what_it_said_of_its_data() -> None:
     said: list[str | None] = []
     host.behave = lambda process: said.append(cluster.views["n2"].get((ATTRIBUTE, "n1")))
     with pytest.raises(OcfError, match="waited"):
-        agent._join()
+        agent._join(wait(10))
     assert len(host.spawned) == 1
     assert said[0] is None or not said[0].startswith(WAIT), f"n1's server runs, and n1 still says {said[0]}"

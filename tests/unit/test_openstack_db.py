@@ -123,17 +123,22 @@ def test_no_reason_holds_the_password(url: str, deep: bool) -> None:
     ],
 )
 def test_a_url_that_cannot_be_read_is_no_crash_and_tells_nothing(url: str) -> None:
-    # To be fixed in agents/openstack_db.py: ValueErrors of urlsplit, of .port and of the name's encoding get out as an
+    # ValueErrors of urlsplit, of .port and of the name's encoding get out as an
     # internal error whose reason (and traceback, in the log) quotes a part of the password.
     assert SECRET not in problem(conf(url), deep=False)
 
 
 def test_numbers_of_a_password_are_not_quoted_as_a_port() -> None:
-    # To be fixed in agents/openstack_db.py: read as host 'u', port 4711.
+    # read as host 'u', port 4711.
     assert "4711" not in problem(conf("mysql+pymysql://u:4711/rest@127.0.0.1:9/d"), deep=False)
 
 
 def test_the_file_itself() -> None:
-    assert "its mode is 0644" in problem(conf("mysql://u:p@127.0.0.1:9/d"), deep=False, mode=0o644)
-    said = database_problem(FakeHost(), "/none", SECTIONS, 1.0, False)
+    assert "its mode is 0644" in problem(conf("mysql://u:p@127.0.0.1:9/d"), deep=True, mode=0o644)
+    said = database_problem(FakeHost(), "/none", SECTIONS, 1.0, True)
     assert said == "its configuration /none cannot be read: no such file or directory"
+
+
+def test_a_file_that_cannot_be_used_excuses_no_hanging_service() -> None:
+    assert problem(conf("mysql://u:p@127.0.0.1:9/d"), deep=False, mode=0o644) == ""
+    assert database_problem(FakeHost(), "/none", SECTIONS, 1.0, False) == ""

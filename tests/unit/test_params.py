@@ -130,7 +130,7 @@ def test_a_value_is_either_typed_or_refused_by_name(parameter: Parameter, text: 
 
 
 def test_a_number_of_any_length_is_refused_and_never_stops_a_stop() -> None:
-    # To be fixed in lib/params.py: int() refuses more than 4300 digits with a ValueError.
+    # int() refuses more than 4300 digits with a ValueError.
     digits = "9" * 5000
     assert problem_with(PORT, digits)
     assert Params((PORT,), {"port": digits}, lenient=True).number("port") == 80

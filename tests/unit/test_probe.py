@@ -151,7 +151,7 @@ def test_nobody_listens(server: Server, probe: Callable[[Server], object]) -> No
 def test_a_slow_drip_does_not_extend_the_deadline(
     server: Server, probe: Callable[[Server], object], every: float
 ) -> None:
-    # To be fixed in lib/probe.py (Exchange.receive) for the fast drip: past the deadline each read still waits 10 ms.
+    # past the deadline each read still waits 10 ms.
     server.talk = server.drips(b"\x01" * 4000, every)
     began = time.monotonic()
     error = failure(probe, server)
@@ -396,7 +396,7 @@ def test_no_socket_at_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("every", [0.1, 0.001])
 def test_a_dripping_database_does_not_extend_the_deadline(database: Server, every: float) -> None:
-    # To be fixed in lib/probe.py (Exchange.receive) for the fast drip: past the deadline each read still waits 10 ms.
+    # past the deadline each read still waits 10 ms.
     database.talk = database.drips(b"\xff\xff\xff\x00" + b"\x0a" * 2000, every)
     began = time.monotonic()
     assert failure(ask, database).silent
@@ -405,7 +405,7 @@ def test_a_dripping_database_does_not_extend_the_deadline(database: Server, ever
 
 @pytest.mark.parametrize("row", [b"\x05ab", b"\xff", b"\x01a", b"\xfc\x01"])
 def test_a_row_that_is_cut_short_is_a_failed_probe_and_no_crash(database: Server, row: bytes) -> None:
-    # To be fixed in lib/mysql.py (_row): IndexError or KeyError, which reaches the operator as an internal error.
+    # IndexError or KeyError, which reaches the operator as an internal error.
     result = table((b"1", b"2"))
     result[-2] = row
     database.talk = Script([OK], result)

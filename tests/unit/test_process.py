@@ -72,7 +72,7 @@ def test_a_reused_pid_is_not_the_recorded_process() -> None:
 
 
 def test_a_reused_pid_s_session_is_not_ours() -> None:
-    # To be fixed in lib/process.py (members): the daemon (pid 17, start 5) is gone and its pid now leads another's
+    # the daemon (pid 17, start 5) is gone and its pid now leads another's
     # session. The kernel gives a pid anew only when no process of the old session is left, so nothing here is ours.
     host = FakeHost()
     host.add("sshd", pid=17, start=900)

@@ -96,7 +96,7 @@ def test_a_stopped_process_is_failed_whatever_the_database_does(machine: Machine
 
 @pytest.mark.parametrize("fault", ["mode", "gone"])
 def test_a_hung_service_is_failed_when_only_its_configuration_cannot_be_read(machine: Machine, fault: str) -> None:
-    # To be fixed in agents/uwsgi.py (diagnose): only a database that is seen to be gone excuses the service. Today a
+    # only a database that is seen to be gone excuses the service. Today a
     # hung service stays 'degraded' for ever once its file's mode is 0644, or the file is away.
     machine.host.serve(machine.port)
     machine.host.sockets[DATABASE] = lambda: greets(machine.host)
