@@ -237,6 +237,13 @@ key_repository = /etc/keystone/fernet-keys
 [credential]
 key_repository = /etc/keystone/credential-keys
 
+[cache]
+# As with the memcached of a real deployment; within the process, so that it is no further service that can fail.
+# The database is asked again after this many seconds.
+enabled = true
+backend = dogpile.cache.memory
+expiration_time = 5
+
 [oslo_policy]
 policy_dirs = /etc/keystone/policy.d
 """
