@@ -36,13 +36,7 @@ def parameters(lab: Lab, name: str) -> dict[str, str]:
 
 
 def act(
-    lab: Lab,
-    name: str,
-    action: str,
-    *,
-    node: str = NODE,
-    depth: int | None = None,
-    given: Mapping[str, str] | None = None,
+    lab: Lab, name: str, action: str, *, depth: int | None = None, given: Mapping[str, str] | None = None
 ) -> ExecResult:
     """One action of the installed agent, called as Pacemaker does."""
     env = {
@@ -55,7 +49,7 @@ def act(
         **({"OCF_CHECK_LEVEL": str(depth)} if depth is not None else {}),
         **{f"OCF_RESKEY_{key}": value for key, value in {**parameters(lab, name), **(given or {})}.items()},
     }
-    return lab.exec(node, [f"/usr/lib/ocf/resource.d/quorate/{name}", action], env=env, timeout=320, check=False)
+    return lab.exec(NODE, [f"/usr/lib/ocf/resource.d/quorate/{name}", action], env=env, timeout=320, check=False)
 
 
 def reason(result: ExecResult) -> str:

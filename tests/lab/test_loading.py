@@ -1,4 +1,4 @@
-"""The generated CIB goes into a real, empty cluster by crmsh, in both forms, and the cluster then holds what it says."""
+"""The generated CIB goes into a real, empty cluster by crmsh, in both forms, and the cluster then holds it."""
 
 from __future__ import annotations
 

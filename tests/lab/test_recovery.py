@@ -1,4 +1,4 @@
-"""What the clustered services survive, on the running cluster: the data is there afterwards, and there is one cluster."""
+"""What the clustered services survive, on the running cluster: the data is there, and there is one cluster."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_the_policy_mirrors_queues_on_all_nodes(lab: Lab, messages: int) -> None
 
 @pytest.mark.timeout(900)
 def test_the_drill(lab: Lab) -> None:
-    """Each service killed on n1, then n1's power cut: no API request fails but those in flight; others are not touched."""
+    """Each service killed on n1, then n1's power cut: no API request fails but those in flight."""
     others = ("n2", "n3")
     before = instances(lab, others)
     outcomes = drill.run(lab, Progress(), "n1")
