@@ -242,7 +242,7 @@ key_repository = /etc/keystone/credential-keys
 # The database is asked again after this many seconds.
 enabled = true
 backend = dogpile.cache.memory
-expiration_time = 5
+expiration_time = 30
 
 [oslo_policy]
 policy_dirs = /etc/keystone/policy.d
