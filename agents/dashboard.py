@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from quorate.agents.gated import GATE, gate_of
 from quorate.lib.daemon import Command, Daemon
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
 from quorate.lib.probe import ProbeError, http_status
 from quorate.lib.rc import ERR_ARGS, OcfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from quorate.lib.gate import Gate
 
 # Debian's control script reads the environment from a shell file; exec keeps the pid that we wrote down.
 SOURCE_AND_RUN = '. "$1" && exec "$2" -f "$3" -DFOREGROUND'
@@ -70,6 +75,7 @@ class Dashboard(Daemon):
             minimum=1,
             maximum=300,
         ),
+        GATE,
         Parameter(
             "log",
             default="/var/log/apache2/error.log",
@@ -105,6 +111,9 @@ class Dashboard(Daemon):
 
     def address(self) -> tuple[str, int]:
         return (self.params.text("bind"), self.params.number("port"))
+
+    def gate(self) -> Gate | None:
+        return gate_of(self, self.address()[1])
 
     def listens_on(self) -> tuple[str, int]:
         return self.address()

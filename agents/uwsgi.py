@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from quorate.agents.gated import GATE, gate_of
 from quorate.lib.daemon import Command, Daemon
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
 from quorate.lib.probe import ProbeError, http_status
 from quorate.lib.rc import DEGRADED, ERR_ARGS, OcfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from quorate.lib.gate import Gate
 
 BACKEND_TIMEOUT = 3.0
 
@@ -67,6 +72,7 @@ def parameters(
             minimum=1,
             maximum=300,
         ),
+        GATE,
         Parameter("log", default=log, shortdesc="Log file", longdesc="The service's log, quoted when a start fails."),
     )
 
@@ -118,6 +124,9 @@ class UwsgiApi(Daemon):
     def address(self) -> tuple[str, int]:
         bind = self.params.text("bind")
         return ("127.0.0.1" if bind == "0.0.0.0" else bind, self.params.number("port"))
+
+    def gate(self) -> Gate | None:
+        return gate_of(self, self.address()[1])
 
     def listens_on(self) -> tuple[str, int]:
         return self.address()

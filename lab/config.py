@@ -144,11 +144,12 @@ defaults
     retries 3
     option redispatch 1
     timeout connect 1s
-    timeout check 1s
+    timeout check 3s
     timeout queue 5s
     timeout client 1h
     timeout server 1h
-    default-server inter 1s fastinter 500ms downinter 1s fall 2 rise 1
+    # A check that is late on a busy machine takes nothing away (fall 3); a connection that is refused does, at once.
+    default-server inter 1s fastinter 500ms downinter 1s fall 3 rise 1 observe layer4 error-limit 1 on-error mark-down
 
 listen galera
     bind 127.0.0.1:{DATABASE_PORT}
@@ -182,7 +183,7 @@ listen {name}
     timeout client 60s
     timeout server 60s
     timeout http-keep-alive 1s
-    default-server inter 2s fastinter 500ms downinter 1s fall 2 rise 1
+    default-server inter 2s fastinter 500ms downinter 1s fall 3 rise 1
 {servers}
 """
 

@@ -9,6 +9,10 @@ from quorate.lib.probe import ProbeError, accepts
 from quorate.lib.process import TAG, Process, Record
 from quorate.lib.rc import DEGRADED, ERR_GENERIC, ERR_INSTALLED, NOT_RUNNING, SUCCESS, OcfError, Rc
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from quorate.lib.gate import Gate
+
 RUN = "/run/quorate"
 LOGS = "/var/log/quorate"
 # What the service gets of a stop's time to end by itself; the rest is for KILL and the proof.
@@ -77,14 +81,15 @@ class Daemon(Agent):
         """Where the service will listen, so that a stranger there is named before the start fails on it."""
         return None
 
+    def gate(self) -> Gate | None:
+        """What keeps clients away while the service boots, for one that listens before it can answer."""
+        return None
+
     def found_running(self) -> None:
         """A probe found the service up: what must be published anew after Pacemaker itself was restarted."""
 
     def before_stop(self) -> None:
         """Ahead of the first signal. Must not raise."""
-
-    def after_stop(self) -> None:
-        """When the service is proved gone. Must not raise."""
 
     # --- the actions
 
@@ -135,7 +140,15 @@ class Daemon(Agent):
             self.prepare()
         except KeyError as error:
             raise OcfError(ERR_INSTALLED, f"there is no such user on this host: {error}") from None
-        self.launch()
+        gate = self.gate()
+        if gate is None:
+            self.launch()
+        else:
+            gate.close()
+            try:
+                self.launch()
+            finally:
+                gate.open()
         self.log.info(f"start: up after {self.deadline.length - self.deadline.remaining():.1f} s")
 
     def stop(self) -> None:
@@ -143,7 +156,9 @@ class Daemon(Agent):
         self.before_stop()
         self._end(record)
         self.host.files.remove(self.record_path())
-        self.after_stop()
+        gate = self.gate()
+        if gate is not None:
+            gate.open()
 
     # --- the parts they are made of
 

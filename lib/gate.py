@@ -1,0 +1,49 @@
+"""Refuses other machines' connections to a port until the service behind it answers.
+
+uWSGI and Apache listen long before the application is loaded. A client that comes in between is accepted by the kernel
+and then waits for the whole boot, where a refusal would have sent it to the next node at once. So the port is closed
+with a packet filter rule (a TCP reset, as if nobody listened) while the service boots; the loopback stays open, which
+is where the agent asks. The rule carries the instance's name, and every stop takes it away as well: a start that was
+killed half way is always followed by one.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from quorate.lib.host import Host
+    from quorate.lib.log import Log
+
+PROGRAMS = ("iptables", "ip6tables")
+TIMEOUT = 8.0
+# A rule more than these is not ours: each start adds one, and takes away what it finds first.
+MOST = 5
+
+
+class Gate:
+    """The rule of one instance for one TCP port. Without a packet filter it does nothing, and says so once."""
+
+    __slots__ = ("_host", "_log", "_rule")
+
+    def __init__(self, host: Host, log: Log, instance: str, port: int) -> None:
+        self._host = host
+        self._log = log
+        self._rule = (
+            *("INPUT", "-p", "tcp", "--dport", str(port), "!", "-i", "lo"),
+            *("-m", "comment", "--comment", f"quorate:{instance}", "-j", "REJECT", "--reject-with", "tcp-reset"),
+        )
+
+    def close(self) -> None:
+        """From now on other machines are refused."""
+        self.open()
+        for program in PROGRAMS:
+            result = self._host.run([program, "-w", "5", "-I", *self._rule], timeout=TIMEOUT)
+            if result.rc != 0 and program == PROGRAMS[0]:
+                self._log.info(f"the port is open to clients while the service boots: {result.words()}")
+
+    def open(self) -> None:
+        """Other machines get through; safe to call when they do already."""
+        for program in PROGRAMS:
+            for _ in range(MOST):
+                if self._host.run([program, "-w", "5", "-D", *self._rule], timeout=TIMEOUT).rc != 0:
+                    break

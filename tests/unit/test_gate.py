@@ -1,0 +1,98 @@
+"""The gate: closed before a service is started, open when the start is over, however it ended."""
+
+from __future__ import annotations
+
+import pytest
+from tests.unit.calling import act
+from tests.unit.fake_host import FakeHost, FakeProcess
+
+from quorate.agents.keystone import Keystone
+from quorate.lib.host import Result
+from quorate.lib.rc import ERR_GENERIC, SUCCESS
+
+HTTP_OK = b"HTTP/1.1 200 OK\r\n\r\n"
+CONFIG = {"/etc/keystone/keystone-uwsgi.ini": 0o644, "/etc/keystone/keystone.conf": 0o640}
+
+
+class Filter:
+    """iptables: the rules it holds, and what happened in which order."""
+
+    def __init__(self) -> None:
+        self.rules: list[tuple[str, ...]] = []
+        self.events: list[str] = []
+
+    def __call__(self, argv: list[str]) -> Result:
+        verb, rule = argv[3], (argv[0], *argv[4:])
+        if verb == "-I":
+            self.rules.append(rule)
+            self.events.append("close")
+            return Result(0, "", "")
+        if rule in self.rules:
+            self.rules.remove(rule)
+            self.events.append("open")
+            return Result(0, "", "")
+        return Result(1, "", "iptables: Bad rule (does a matching rule exist in that chain?).")
+
+
+@pytest.fixture
+def filter_() -> Filter:
+    return Filter()
+
+
+@pytest.fixture
+def host(filter_: Filter) -> FakeHost:
+    host = FakeHost()
+    host.files.put("/usr/bin/uwsgi_python3", mode=0o755)
+    for path, mode in CONFIG.items():
+        host.files.put(path, mode=mode)
+    for program in ("iptables", "ip6tables"):
+        host.commands[program] = filter_
+
+    def boot(process: FakeProcess) -> None:
+        filter_.events.append("spawn")
+        host.clock.at(2, lambda: host.serve(("127.0.0.1", 5000), HTTP_OK))
+
+    host.behave = boot
+    return host
+
+
+def test_closed_while_it_boots_and_open_after(host: FakeHost, filter_: Filter) -> None:
+    assert act(Keystone, host, "start") == (SUCCESS, "")
+    assert filter_.events == ["close", "close", "spawn", "open", "open"]
+    assert filter_.rules == []
+
+
+def test_the_loopback_stays_open_and_the_rule_names_the_instance(host: FakeHost, filter_: Filter) -> None:
+    seen: list[tuple[str, ...]] = []
+    host.behave = lambda process: seen.extend(filter_.rules) or process.end(1)
+    act(Keystone, host, "start")
+    rule = " ".join(seen[0])
+    assert "--dport 5000 ! -i lo" in rule
+    assert "quorate:" in rule
+
+
+def test_open_after_a_start_that_failed(host: FakeHost, filter_: Filter) -> None:
+    host.behave = lambda process: host.clock.at(0.3, lambda: process.end(1))
+    assert act(Keystone, host, "start")[0] == ERR_GENERIC
+    assert "close" in filter_.events
+    assert filter_.rules == []
+
+
+def test_a_stop_opens_what_a_killed_start_left(host: FakeHost, filter_: Filter) -> None:
+    seen: list[tuple[str, ...]] = []
+    host.behave = lambda process: seen.extend(filter_.rules) or process.end(1)
+    act(Keystone, host, "start")
+    filter_.rules.extend(seen)
+    assert act(Keystone, host, "stop") == (SUCCESS, "")
+    assert filter_.rules == []
+
+
+def test_without_a_packet_filter_the_service_starts_all_the_same(host: FakeHost) -> None:
+    for program in ("iptables", "ip6tables"):
+        host.commands[program] = Result(127, "", f"{program}: not found")
+    assert act(Keystone, host, "start") == (SUCCESS, "")
+
+
+def test_it_can_be_turned_off(host: FakeHost, filter_: Filter) -> None:
+    assert act(Keystone, host, "start", {"gate": "false"}) == (SUCCESS, "")
+    assert filter_.events == ["spawn"]
