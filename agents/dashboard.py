@@ -65,6 +65,7 @@ class Dashboard(Daemon):
             default="/horizon/auth/login/",
             shortdesc="Path the monitor asks for",
             longdesc="The path of the monitor's GET request; any answer below 400 is a sign of life.",
+            reloadable=True,
         ),
         Parameter(
             "probe_timeout",
@@ -74,6 +75,7 @@ class Dashboard(Daemon):
             longdesc="How long the monitor waits for the answer before it calls the service hung.",
             minimum=1,
             maximum=300,
+            reloadable=True,
         ),
         GATE,
         Parameter(
@@ -81,12 +83,14 @@ class Dashboard(Daemon):
             default="/var/log/apache2/error.log",
             shortdesc="Log file",
             longdesc="Apache's error log, quoted when a start fails.",
+            reloadable=True,
         ),
     )
     actions = (
         Action("start", 90),
         Action("stop", 30),
         Action("monitor", 20, interval=10, depth=0),
+        Action("reload-agent", 20),
         Action("validate-all", 10),
         Action("meta-data", 5),
     )

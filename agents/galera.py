@@ -98,6 +98,7 @@ class Galera(Daemon):
             minimum=1,
             maximum=300,
             longdesc="How long the monitor waits for the answer before it calls the server hung.",
+            reloadable=True,
         ),
         Parameter(
             "grace",
@@ -108,18 +109,21 @@ class Galera(Daemon):
             maximum=3600,
             longdesc="A node outside the primary component is reported as degraded for this long, so that the members "
             "can find each other again, and as failed after it.",
+            reloadable=True,
         ),
         Parameter(
             "log",
             default="/var/log/mysql/error.log",
             shortdesc="Log file",
             longdesc="The server's error log, quoted when a start fails.",
+            reloadable=True,
         ),
     )
     actions = (
         Action("start", 300),
         Action("stop", 120),
         Action("monitor", 20, interval=10, depth=0),
+        Action("reload-agent", 20),
         Action("validate-all", 10),
         Action("meta-data", 5),
     )
@@ -239,12 +243,15 @@ class Galera(Daemon):
         self.found_running()
         return True
 
+    def _cluster_address(self) -> str:
+        addresses = ",".join(f"{address}:{self.params.number('group_port')}" for address in self.peers().values())
+        return f"--wsrep-cluster-address=gcomm://{addresses}"
+
     def _join(self, mine: Position) -> bool:
         """Join the peers. False if they were gone before we were in."""
         # From here on the data moves: a position published earlier must not decide who is ahead of whom.
         self._publish(Position(JOIN, mine.uuid))
-        addresses = ",".join(f"{address}:{self.params.number('group_port')}" for address in self.peers().values())
-        self.spawn(self._command(f"--wsrep-cluster-address=gcomm://{addresses}"))
+        self.spawn(self._command(self._cluster_address()))
         alone_since = self.host.clock.monotonic()
         while True:
             seen = self.attempt_join()
@@ -300,7 +307,7 @@ class Galera(Daemon):
     def _recover(self, uuid: str) -> tuple[str, int]:
         """The position that InnoDB's own log gives after a crash. Raises OcfError if the server cannot tell."""
         result = self.host.run(
-            [*self._command().argv, "--wsrep-recover", "--skip-log-error", "--skip-networking"],
+            [*self._command(self._cluster_address()).argv, "--wsrep-recover", "--skip-log-error", "--skip-networking"],
             timeout=self.deadline.share(0.5).remaining(),
         )
         for line in reversed((result.err + result.out).splitlines()):

@@ -13,6 +13,7 @@ GATE = Parameter(
     "gate",
     "boolean",
     "true",
+    reloadable=True,
     shortdesc="Refuse clients until the service answers",
     longdesc="While the service boots, it listens but cannot answer. With this, connections from other machines "
     "are refused meanwhile (by a packet filter rule, as long as the start lasts), so that clients take the next "

@@ -78,6 +78,7 @@ class RabbitMQ(Daemon):
             shortdesc="Mirror classic queues",
             longdesc="'all' sets a policy that mirrors classic queues on every node (RabbitMQ before 4.0); 'none' sets "
             "no policy: for quorum queues, which replicate by themselves.",
+            reloadable=True,
         ),
         Parameter(
             "mirror_pattern",
@@ -85,6 +86,7 @@ class RabbitMQ(Daemon):
             shortdesc="Names of mirrored queues",
             longdesc="A regular expression over queue names. The default leaves out the server's own queues and "
             "OpenStack's reply and fanout queues, which live as short as their one consumer.",
+            reloadable=True,
         ),
         Parameter(
             "probe_timeout",
@@ -94,12 +96,14 @@ class RabbitMQ(Daemon):
             minimum=1,
             maximum=300,
             longdesc="How long the monitor waits for the broker's greeting before it calls the broker hung.",
+            reloadable=True,
         ),
         Parameter(
             "log",
             default="/var/log/rabbitmq/rabbit@{node}.log",
             shortdesc="Log file",
             longdesc="The broker's log, quoted when a start fails; {node} stands for the node's name.",
+            reloadable=True,
         ),
     )
     actions = (
@@ -107,6 +111,7 @@ class RabbitMQ(Daemon):
         Action("stop", 120),
         Action("monitor", 20, interval=10, depth=0),
         Action("monitor", 60, interval=60, depth=10),
+        Action("reload-agent", 60),
         Action("validate-all", 10),
         Action("meta-data", 5),
     )
@@ -238,21 +243,32 @@ class RabbitMQ(Daemon):
         running = status.get("running_nodes", [])
         return any(self.broker(node) in running for node in peers)
 
+    def reload(self) -> None:
+        """The policy follows its parameters while the broker runs."""
+        self._apply_policy()
+
     def _apply_policy(self) -> None:
-        """Set the mirroring policy, unless it is what the cluster has already."""
+        """Set the mirroring policy, or take ours away, unless the cluster has it so already."""
         import json
 
-        if self.params.text("mirror") == "none":
-            return
         definition = {"ha-mode": "all", "ha-sync-mode": "automatic"}
         pattern = self.params.text("mirror_pattern")
+        wanted = self.params.text("mirror") != "none"
         for policy in self._ctl_json("list_policies"):
+            if policy.get("name") != self.POLICY:
+                continue
+            if not wanted:
+                self._ctl("clear_policy", self.POLICY)
+                self.log.info(f"policy {self.POLICY} is taken away")
+                return
             set_to = policy.get("definition")
             set_to = json.loads(set_to) if isinstance(set_to, str) else set_to
-            if policy.get("name") == self.POLICY and policy.get("pattern") == pattern and set_to == definition:
+            if policy.get("pattern") == pattern and set_to == definition:
                 return
+        if not wanted:
+            return
         self._ctl("set_policy", "--apply-to", "queues", self.POLICY, pattern, json.dumps(definition))
-        self.log.info(f"start: policy {self.POLICY} mirrors the queues {pattern}")
+        self.log.info(f"policy {self.POLICY} mirrors the queues {pattern}")
 
     # --- what is published
 

@@ -62,6 +62,7 @@ def parameters(
             default=path,
             shortdesc="Path the monitor asks for",
             longdesc="The path of the monitor's GET request; any answer below 500 is a sign of life.",
+            reloadable=True,
         ),
         Parameter(
             "probe_timeout",
@@ -71,9 +72,16 @@ def parameters(
             longdesc="How long the monitor waits for the answer before it calls the service hung.",
             minimum=1,
             maximum=300,
+            reloadable=True,
         ),
         GATE,
-        Parameter("log", default=log, shortdesc="Log file", longdesc="The service's log, quoted when a start fails."),
+        Parameter(
+            "log",
+            default=log,
+            shortdesc="Log file",
+            longdesc="The service's log, quoted when a start fails.",
+            reloadable=True,
+        ),
     )
 
 
@@ -84,6 +92,7 @@ def actions(start: int) -> tuple[Action, ...]:
         Action("stop", 30),
         Action("monitor", 20, interval=10, depth=0),
         Action("monitor", 30, interval=30, depth=10),
+        Action("reload-agent", 20),
         Action("validate-all", 10),
         Action("meta-data", 5),
     )

@@ -24,7 +24,8 @@ AMQP_USER = "openstack"
 FENCING_SECRET = "/etc/quorate/fencing.secret"
 GATEWAY_SECRET = "/etc/quorate/gateway.secret"
 GATEWAY_PROGRAM = "/usr/lib/quorate-lab/gateway.py"
-GALERA_SYNCED = b"4"
+GALERA_SERVING = (b"4", b"2")
+"""``wsrep_local_state``: Synced, and Donor/Desynced, which serves too (a donor may be the last node that does)."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def node_files(layout: Layout, secrets: Secrets, node: Node) -> tuple[File, ...]
         File("/etc/corosync/corosync.conf", corosync_conf(layout).encode()),
         File("/etc/corosync/authkey", base64.b64decode(secrets.corosync_key), mode=0o400),
         File(FENCING_SECRET, secrets.fencing_secret.encode(), mode=0o400),
-        File("/etc/mysql/mariadb.conf.d/61-peers.cnf", mariadb_peers(layout).encode()),
+        File("/etc/mysql/mariadb.conf.d/61-donors.cnf", mariadb_donors(layout).encode()),
         File("/etc/haproxy/haproxy.cfg", haproxy_cfg(layout).encode()),
         File("/var/lib/rabbitmq/.erlang.cookie", secrets.erlang_cookie.encode(), "rabbitmq", "rabbitmq", 0o400),
         File("/etc/rabbitmq/rabbitmq-env.conf", rabbitmq_env(node).encode(), "root", "rabbitmq"),
@@ -101,8 +102,8 @@ logging {{
 """
 
 
-def galera_check() -> tuple[bytes, bytes, bytes]:
-    """What asks a MariaDB whether it is Synced: login, question, and the row that means yes.
+def galera_check() -> tuple[bytes, bytes, str]:
+    """What asks a MariaDB whether it serves: login, question, and the rows that mean yes (a regular expression in hex).
 
     A connect or a login is not enough: a Galera node that is joining, donating or without quorum accepts both.
     The user has no password and no privilege; the login can therefore be written down as bytes.
@@ -118,7 +119,8 @@ def galera_check() -> tuple[bytes, bytes, bytes]:
     )
     question = b"\x03SHOW STATUS LIKE 'wsrep_local_state'"
     name = b"wsrep_local_state"
-    row = bytes([len(name)]) + name + bytes([len(GALERA_SYNCED)]) + GALERA_SYNCED
+    states = "|".join(state.hex() for state in GALERA_SERVING)
+    row = (bytes([len(name)]) + name + bytes([1])).hex() + f"({states})"
     return _packet(login, 1), _packet(question, 0), row
 
 
@@ -130,7 +132,7 @@ def haproxy_cfg(layout: Layout) -> str:
     """
     login, question, row = galera_check()
     databases = "\n".join(
-        f"    server {node.name} {node.address}:3306 check on-marked-down shutdown-sessions{' backup' if i else ''}"
+        f"    server {node.name} {node.address}:3306 check tcp-ut 3s{' backup' if i else ''}"
         for i, node in enumerate(layout.nodes)
     )
     return f"""\
@@ -156,13 +158,18 @@ listen galera
     mode tcp
     option clitcpka
     option srvtcpka
+    # A node without power answers nothing: its connections are given up after some 3 s. Those of a node that is merely
+    # marked down end by themselves; to cut them (shutdown-sessions) would also cut what is just being sent elsewhere.
+    srvtcpka-idle 2s
+    srvtcpka-intvl 1s
+    srvtcpka-cnt 2
     option tcp-check
     tcp-check connect
     tcp-check expect string mysql_native_password
     tcp-check send-binary {login.hex()}
     tcp-check expect binary 0700000200
     tcp-check send-binary {question.hex()}
-    tcp-check expect binary {row.hex()}
+    tcp-check expect rbinary {row}
     tcp-check send-binary {_packet(bytes([1]), 0).hex()}
 {databases}
 
@@ -188,13 +195,10 @@ listen {name}
 """
 
 
-def mariadb_peers(layout: Layout) -> str:
-    """Galera's members, for whoever starts a server without the agent.
-
-    The agent names them itself, but `mariadbd --wsrep-recover` refuses to tell its position without them.
-    """
-    peers = ",".join(node.address for node in layout.nodes)
-    return f"[mysqld]\nwsrep_cluster_address = gcomm://{peers}\n"
+def mariadb_donors(layout: Layout) -> str:
+    """Who feeds a joining Galera node: rather not the first one, which takes everybody's queries (see haproxy)."""
+    donors = "".join(f"{node.name}," for node in reversed(layout.nodes[1:]))
+    return f"[mysqld]\nwsrep_sst_donor = {donors}\n"
 
 
 def rabbitmq_env(node: Node) -> str:

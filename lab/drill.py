@@ -45,9 +45,13 @@ from quorate.lib.host import RealHost
 from quorate.lib.process import Record, members
 host = RealHost()
 record = Record.decode(host.files.read(f"{{RUN}}/{service}.pid"))
-killed = [p for p in members(host, "{service}", record) if p.comm != "epmd"]
-for process in killed:
-    host.kill(process.pid, 9)
+find = lambda: [p for p in members(host, "{service}", record) if p.comm != "epmd"]
+killed = set()
+# Until none is left: a main process that lives a moment longer than its worker starts another one.
+while left := find():
+    for process in left:
+        host.kill(process.pid, 9)
+        killed.add(process.pid)
 print(len(killed))
 """
 

@@ -80,7 +80,7 @@ class Agent:
         """Raise OcfError for what is wrong on *this* host: ERR_INSTALLED, ERR_ARGS or ERR_PERM."""
 
     def reload(self) -> None:
-        """Apply reloadable parameters to the running service."""
+        """Apply reloadable parameters to the running service. Those that only our own actions read need nothing."""
 
     def notify(self, event: str) -> None:
         """*event* is 'pre-start', 'post-stop' and so on; the result is ignored by Pacemaker."""
