@@ -120,7 +120,8 @@ def galera_check() -> tuple[bytes, bytes, str]:
     question = b"\x03SHOW STATUS LIKE 'wsrep_local_state'"
     name = b"wsrep_local_state"
     states = "|".join(state.hex() for state in GALERA_SERVING)
-    row = (bytes([len(name)]) + name + bytes([1])).hex() + f"({states})"
+    # haproxy writes what it received in capital hexadecimal digits before it compares.
+    row = (bytes([len(name)]) + name + bytes([1])).hex().upper() + f"({states})"
     return _packet(login, 1), _packet(question, 0), row
 
 

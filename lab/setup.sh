@@ -9,7 +9,7 @@
 set -euo pipefail
 
 readonly ENGINE_PACKAGES=(docker.io iptables)
-readonly PACKAGES=(debootstrap ca-certificates pacemaker-cli-utils libxml2-utils python3-venv)
+readonly PACKAGES=(debootstrap ca-certificates pacemaker-cli-utils crmsh libxml2-utils python3-venv)
 readonly SOCKET=/var/run/docker.sock
 readonly PID_FILES=(/var/run/docker.pid /var/run/docker/containerd/containerd.pid)
 readonly DEADLINE=60 # seconds until a started engine must answer

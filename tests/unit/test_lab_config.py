@@ -90,7 +90,7 @@ def test_the_database_check_speaks_the_protocol() -> None:
     assert login[3] == 1
     assert login[4 + 32 :] == b"haproxy\0\0"
     assert question[4:] == b"\x03SHOW STATUS LIKE 'wsrep_local_state'"
-    assert row == b"\x11wsrep_local_state\x01".hex() + "(34|32)"
+    assert row == b"\x11wsrep_local_state\x01".hex().upper() + "(34|32)"
 
 
 def test_corosync_numbers_the_nodes_as_the_cib_does() -> None:
