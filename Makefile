@@ -8,9 +8,14 @@ OCF := $(DESTDIR)/usr/lib/ocf
 VENV := .venv
 BIN := $(VENV)/bin
 QUORATE := $(BIN)/quorate
-# Which lab: two can exist side by side under different names and subnets.
+# Which lab: two can exist side by side, as in `make lab LAB=second SUBNET=172.30.78.0/24`.
 LAB ?= quorate
+SUBNET ?=
 RELEASE ?= 12
+UP = $(QUORATE) lab up --name $(LAB) --release $(RELEASE) $(if $(SUBNET),--subnet $(SUBNET))
+export QUORATE_LAB = $(LAB)
+export QUORATE_SUBNET = $(SUBNET)
+.NOTPARALLEL:
 AGENTS := dashboard galera keystone nova-api rabbitmq
 
 .PHONY: help
@@ -19,7 +24,7 @@ help: ## List the targets
 
 .PHONY: lab
 lab: engine $(VENV)/.installed ## Bring up the three-node lab, load the CIB, run the drill (set-up included)
-	$(QUORATE) lab up --name $(LAB) --release $(RELEASE)
+	$(UP)
 	$(QUORATE) lab drill --name $(LAB)
 
 .PHONY: lab-down
@@ -29,6 +34,7 @@ lab-down: $(VENV)/.installed ## Remove the lab: containers, network, state (imag
 .PHONY: test
 test: engine $(VENV)/.installed ## Run every test, the lab's included (set-up included)
 	$(MAKE) --no-print-directory check
+	$(UP)
 	$(BIN)/python -m pytest
 
 .PHONY: test-unit
@@ -44,7 +50,7 @@ check: $(VENV)/.installed ## Lint, types, import direction
 
 .PHONY: bench
 bench: engine $(VENV)/.installed ## CPU of meta-data and monitors as ratios, beside other providers' agents
-	$(QUORATE) lab up --name $(LAB) --release $(RELEASE)
+	$(UP)
 	$(QUORATE) lab bench --name $(LAB)
 
 .PHONY: engine
@@ -55,7 +61,7 @@ engine: ## Install what is missing and start a Docker engine if none answers
 $(VENV)/.installed: pyproject.toml
 	@lab/setup.sh packages
 	@echo "setup: Python environment in $(VENV) ..."
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 

@@ -116,7 +116,7 @@ class Dashboard(Daemon):
     def address(self) -> tuple[str, int]:
         return (self.params.text("bind"), self.params.number("port"))
 
-    def gate(self) -> Gate | None:
+    def gate(self) -> Gate:
         return gate_of(self, self.address()[1])
 
     def listens_on(self) -> tuple[str, int]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from quorate.agents.galera_election import BOOT, GONE, JOIN, NO_UUID, RUN, WAIT, Decision, Position, decide
 from quorate.agents.peers import PEERS, parse_peers
 from quorate.lib import mysql
+from quorate.lib.daemon import BASE_PATH, Command, Daemon
 from quorate.lib.daemon import RUN as RUN_FOLDER
-from quorate.lib.daemon import Command, Daemon
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
 from quorate.lib.probe import ProbeError, accepts
-from quorate.lib.process import look_recorded
+from quorate.lib.process import TAG, look_recorded
 from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_CONFIGURED, ERR_GENERIC, OcfError
 
 STATUS = (
@@ -19,6 +19,8 @@ STATUS = (
 )
 # Between two looks at what the peers say. Each look starts a few of Pacemaker's commands.
 ELECTION_POLL = 0.5
+# 'Too many connections', of all users or of one: the server serves, and a restart would send its clients elsewhere.
+FULL = (1040, 1203, 1226)
 PEER_TIMEOUT = 1.0
 # A joiner that finds nobody of a primary component is given up after this long (s), and the peers are asked again.
 LONELY = 20.0
@@ -309,6 +311,8 @@ class Galera(Daemon):
         result = self.host.run(
             [*self._command(self._cluster_address()).argv, "--wsrep-recover", "--skip-log-error", "--skip-networking"],
             timeout=self.deadline.share(0.5).remaining(),
+            # Tagged, so that a stop finds it if this agent is killed meanwhile.
+            env={"PATH": BASE_PATH, "LANG": "C.UTF-8", TAG: self.context.instance},
         )
         for line in reversed((result.err + result.out).splitlines()):
             _, marker, value = line.partition("Recovered position:")
@@ -341,7 +345,11 @@ class Galera(Daemon):
         self.host.attributes.set(self._attribute(), position.encode())
 
     def found_running(self) -> None:
-        self._publish(Position(RUN, self.status().get("wsrep_cluster_state_uuid", NO_UUID)))
+        try:
+            uuid = self.status().get("wsrep_cluster_state_uuid", NO_UUID)
+        except ProbeError as error:
+            raise OcfError(ERR_GENERIC, error.seen) from None
+        self._publish(Position(RUN, uuid))
 
     def before_stop(self) -> None:
         # Withdrawn before the server goes, so that nobody joins what is about to end. Without a cluster to tell
@@ -378,7 +386,7 @@ class Galera(Daemon):
             for_seconds = self.host.clock.time() - since
             if for_seconds < self.params.seconds("grace"):
                 return OcfError(DEGRADED, f"{error.seen} for {for_seconds:.0f} s")
-        if isinstance(error, NotReady):
+        if isinstance(error, NotReady) or (isinstance(error, mysql.SqlError) and error.code in FULL):
             return OcfError(DEGRADED, error.seen)
         transfer = [p for p in self.members(self.record()) if p.comm.startswith("wsrep_sst")]
         if error.refused and transfer:

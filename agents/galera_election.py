@@ -74,7 +74,12 @@ def decide(me: str, peers: tuple[str, ...], said: dict[str, Position], *, quorat
     ``run`` must be given only for nodes whose group port has been seen to answer, ``gone`` for the others that say
     so: a crashed node's last word stays published until Pacemaker has stopped it.
     """
+    mine = said.get(me)
     running = [name for name in peers if name != me and name in said and said[name].phase == RUN]
+    for name in running:
+        if mine and not mine.fresh and not said[name].fresh and mine.uuid != said[name].uuid:
+            # To join would be to have this node's data replaced by theirs.
+            return Decision("refuse", f"this node has data of cluster {mine.uuid}, {name} runs {said[name].uuid}")
     if running:
         return Decision("join", f"{running[0]} is in a primary component")
     if not quorate:

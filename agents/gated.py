@@ -21,10 +21,8 @@ GATE = Parameter(
 )
 
 
-def gate_of(agent: Daemon, port: int) -> Gate | None:
-    """The gate of an agent that has the parameter, if it is on."""
-    if not agent.params.flag("gate"):
-        return None
+def gate_of(agent: Daemon, port: int) -> Gate:
+    """The gate of an agent that has the parameter."""
     from quorate.lib.gate import Gate
 
     return Gate(agent.host, agent.log, agent.context.instance, port)

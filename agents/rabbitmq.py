@@ -218,6 +218,7 @@ class RabbitMQ(Daemon):
 
     def _come_up(self, decision: Decision) -> bool:
         """Start the broker as decided. False if it must be decided anew."""
+        had_data = self.host.files.exists(f"{self.data_path()}/cluster_nodes.config")
         if decision.action == "form":
             self._publish(FORM)
         if decision.action == "join":
@@ -228,6 +229,11 @@ class RabbitMQ(Daemon):
         if decision.action != "join" or self._in_cluster_with(decision.peers):
             self.host.files.remove(self.joining_path())
             return True
+        if had_data or not self._somebody_runs(decision.peers):
+            # What it holds may be a member's data after all, or the only copy of it: nothing is moved.
+            raise OcfError(
+                ERR_GENERIC, f"the broker runs, but not in one cluster with {', '.join(decision.peers)}, as it should"
+            )
         # The peers were gone just when this broker looked for them, so it founded a cluster of its own, seconds ago
         # and unannounced. It must not stay beside theirs; what little it holds is kept for the operator.
         self.log.warning(f"start: the broker came up alone instead of joining {', '.join(decision.peers)}")
@@ -237,6 +243,12 @@ class RabbitMQ(Daemon):
         self._publish(FRESH)
         self.log.warning(f"start: its new data directory was moved to {aside}; trying again")
         return False
+
+    def _somebody_runs(self, peers: tuple[str, ...]) -> bool:
+        """Whether a broker of *peers* answers, and this partition has quorum."""
+        addresses, port = self.peers(), self.params.number("port")
+        answers = any(accepts(self.host, (addresses[node], port), PEER_TIMEOUT) for node in peers)
+        return answers and self.host.attributes.quorate()
 
     def _in_cluster_with(self, peers: tuple[str, ...]) -> bool:
         status = self._status()

@@ -134,7 +134,7 @@ class UwsgiApi(Daemon):
         bind = self.params.text("bind")
         return ("127.0.0.1" if bind == "0.0.0.0" else bind, self.params.number("port"))
 
-    def gate(self) -> Gate | None:
+    def gate(self) -> Gate:
         return gate_of(self, self.address()[1])
 
     def listens_on(self) -> tuple[str, int]:

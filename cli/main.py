@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 
 import click
+import docker.errors
 
 import quorate
 from quorate.cli.agent import agent
 from quorate.cli.cib import cib
 from quorate.cli.drill import bench, drill  # noqa: F401  (they add themselves to `quorate lab`)
 from quorate.cli.lab import lab
-from quorate.lib.problem import Problem
+from quorate.lib.problem import Problem, Unavailable
 
 EXIT_CODES = """\b
 Exit codes:
@@ -51,6 +52,10 @@ def main(argv: list[str] | None = None) -> None:
     except Problem as problem:
         click.echo(f"quorate: {problem}", err=True)
         sys.exit(problem.exit_code)
+    except docker.errors.DockerException as error:
+        # An engine that ends or restarts under a command.
+        click.echo(f"quorate: the Docker engine: {' '.join(str(error).split())}", err=True)
+        sys.exit(Unavailable.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("quorate: interrupted", err=True)
         sys.exit(130)

@@ -163,8 +163,12 @@ def summarize(ops: Sequence[Op], began: float, injected: float, ended: float) ->
         in_flight=len(failed) - len(late),
         gap=max(b - a for a, b in pairwise(marks)),
         rate=len(inside) / max(ended - began, 0.001),
-        worst=(late or failed)[0].detail if failed else "",
+        worst=_describe((late or failed)[0], injected) if failed else "",
     )
+
+
+def _describe(op: Op, injected: float) -> str:
+    return f"{op.address or 'no node'} at {op.began - injected:+.2f} s: {op.detail}"
 
 
 def prepare_database(lab: Lab) -> str:

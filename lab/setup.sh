@@ -41,6 +41,10 @@ install_missing() {
     done
     if [ ${#missing[@]} = 0 ]; then
         say "packages: all present ($*)"
+        # The images are made from the sources that apt knows here; without lists it knows none.
+        if [ -z "$(apt-get indextargets 2>/dev/null)" ] && [ "$(id -u)" = 0 ]; then
+            apt-get -q update || die "apt-get update failed: see the lines above"
+        fi
         return
     fi
     need_root "installing ${missing[*]}"
@@ -59,6 +63,10 @@ install_missing() {
     fi
     apt-get -q -y --no-install-recommends install "${missing[@]}" ||
         die "apt-get could not install ${missing[*]}: see the lines above"
+    # The tools of pacemaker bring its daemons along; this machine is not to become a cluster node at its next boot.
+    if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" pacemaker-cli-utils "* ]]; then
+        systemctl disable --quiet pacemaker corosync 2>/dev/null || true
+    fi
     if [ -n "$ours" ]; then
         rm -f $policy
         trap - EXIT

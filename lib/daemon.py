@@ -82,7 +82,10 @@ class Daemon(Agent):
         return None
 
     def gate(self) -> Gate | None:
-        """What keeps clients away while the service boots, for one that listens before it can answer."""
+        """What keeps clients away while the service boots, for one that listens before it can answer.
+
+        It is closed only where the parameter ``gate`` is set, and opened in any case.
+        """
         return None
 
     def found_running(self) -> None:
@@ -112,7 +115,7 @@ class Daemon(Agent):
         except ProbeError as error:
             raise self.diagnose(error) from None
         if self.context.probe:
-            self.found_running()
+            self._tell_running()
         if depth >= 10:
             self.inspect()
         return SUCCESS
@@ -122,7 +125,7 @@ class Daemon(Agent):
         if record and processes.look_recorded(self.host, record):
             self.log.info("start: the service is running already")
             self.await_answer(self.deadline)
-            self.found_running()
+            self._tell_running()
             return
         left = self.members(record)
         if left:
@@ -141,26 +144,38 @@ class Daemon(Agent):
         except KeyError as error:
             raise OcfError(ERR_INSTALLED, f"there is no such user on this host: {error}") from None
         gate = self.gate()
-        if gate is None:
+        if gate is None or not self.params.flag("gate"):
             self.launch()
         else:
-            gate.close()
+            gate.close(self.deadline)
             try:
                 self.launch()
             finally:
-                gate.open()
+                gate.open(self.deadline)
         self.log.info(f"start: up after {self.deadline.length - self.deadline.remaining():.1f} s")
 
     def stop(self) -> None:
         record = self.record()
         self.before_stop()
-        self._end(record)
-        self.host.files.remove(self.record_path())
         gate = self.gate()
         if gate is not None:
-            gate.open()
+            gate.open(self.deadline.share(0.1))
+        self._end(record)
+        self.host.files.remove(self.record_path())
 
     # --- the parts they are made of
+
+    def _tell_running(self) -> None:
+        """The service was found up by an action that did not start it."""
+        gate = self.gate()
+        if gate is not None:
+            # A start that was killed leaves its rule; whoever finds the service serving lets the clients in.
+            gate.open(self.deadline)
+        try:
+            self.found_running()
+        except (OcfError, ProbeError) as error:
+            # No reason to call a serving service failed: Pacemaker itself may only just be starting.
+            self.log.warning(f"{self.context.action}: the cluster could not be told that the service runs: {error}")
 
     def record_path(self) -> str:
         return f"{RUN}/{self.context.instance}.pid"

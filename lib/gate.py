@@ -11,11 +11,12 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from quorate.lib.host import Host
+    from quorate.lib.deadline import Deadline
+    from quorate.lib.host import Host, Result
     from quorate.lib.log import Log
 
 PROGRAMS = ("iptables", "ip6tables")
-TIMEOUT = 8.0
+TIMEOUT = 3.0
 # A rule more than these is not ours: each start adds one, and takes away what it finds first.
 MOST = 5
 
@@ -33,17 +34,21 @@ class Gate:
             *("-m", "comment", "--comment", f"quorate:{instance}", "-j", "REJECT", "--reject-with", "tcp-reset"),
         )
 
-    def close(self) -> None:
+    def close(self, deadline: Deadline) -> None:
         """From now on other machines are refused."""
-        self.open()
+        self.open(deadline)
         for program in PROGRAMS:
-            result = self._host.run([program, "-w", "5", "-I", *self._rule], timeout=TIMEOUT)
+            result = self._run(program, "-I", deadline)
             if result.rc != 0 and program == PROGRAMS[0]:
                 self._log.info(f"the port is open to clients while the service boots: {result.words()}")
 
-    def open(self) -> None:
+    def open(self, deadline: Deadline) -> None:
         """Other machines get through; safe to call when they do already."""
         for program in PROGRAMS:
             for _ in range(MOST):
-                if self._host.run([program, "-w", "5", "-D", *self._rule], timeout=TIMEOUT).rc != 0:
+                if self._run(program, "-D", deadline).rc != 0:
                     break
+
+    def _run(self, program: str, verb: str, deadline: Deadline) -> Result:
+        # -w: another program may hold the lock on the tables.
+        return self._host.run([program, "-w", "2", verb, *self._rule], timeout=deadline.at_most(TIMEOUT))

@@ -144,6 +144,12 @@ def end(host: Host, find: Callable[[], list[Process]], main: int, deadline: Dead
     while left and not patience.passed():
         host.clock.sleep(POLL)
         left = find()
+        if left and targets and all(process.pid != main for process in left):
+            # The main process has ended, and what it left behind would wait for ever (Erlang's port mapper).
+            for process in left:
+                host.kill(process.pid, SIGTERM)
+                host.kill(process.pid, SIGCONT)
+            targets = []
     while left:
         # Looked up anew each time: a dying parent may still fork.
         for process in left:

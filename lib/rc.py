@@ -35,29 +35,6 @@ FAILED_PROMOTED = Rc(9, "OCF_FAILED_PROMOTED")
 DEGRADED = Rc(190, "OCF_DEGRADED")
 DEGRADED_PROMOTED = Rc(191, "OCF_DEGRADED_PROMOTED")
 
-ALL = (
-    SUCCESS,
-    ERR_GENERIC,
-    ERR_ARGS,
-    ERR_UNIMPLEMENTED,
-    ERR_PERM,
-    ERR_INSTALLED,
-    ERR_CONFIGURED,
-    NOT_RUNNING,
-    RUNNING_PROMOTED,
-    FAILED_PROMOTED,
-    DEGRADED,
-    DEGRADED_PROMOTED,
-)
-
-
-def by_value(value: int) -> Rc:
-    """The named code for *value*; an unknown value keeps its number as its name."""
-    for rc in ALL:
-        if rc == value:
-            return rc
-    return Rc(value, str(value))
-
 
 class OcfError(Exception):
     """A handler's only failure: *rc* is the action's exit code, *reason* one sentence for the operator."""

@@ -12,8 +12,8 @@ import pytest
 from quorate.lab import apt, bringup, engine, layout, paths
 from quorate.lab.cluster import Lab, open_lab
 
-NAME = os.environ.get("QUORATE_LAB", layout.DEFAULT_NAME)
-SUBNET = os.environ.get("QUORATE_SUBNET")
+NAME = os.environ.get("QUORATE_LAB") or layout.DEFAULT_NAME
+SUBNET = os.environ.get("QUORATE_SUBNET") or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

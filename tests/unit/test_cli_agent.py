@@ -62,7 +62,10 @@ def test_show(capsys: Captured, name: str) -> None:
     [
         (["show", "nginx"], "there is no agent 'nginx': the agents are galera, rabbitmq"),
         (["run", "nginx", "monitor"], "there is no agent 'nginx'"),
-        (["run", "keystone", "dance"], "agent keystone has no action 'dance': it has monitor, reload-agent, start, stop"),
+        (
+            ["run", "keystone", "dance"],
+            "agent keystone has no action 'dance': it has monitor, reload-agent, start, stop",
+        ),
         (["run", "keystone", "meta-data"], "agent keystone has no action 'meta-data'"),
         (["run", "keystone", "monitor", "--colour", "red"], "agent keystone has no parameter '--colour'"),
         (["run", "keystone", "monitor", "port", "5"], "agent keystone has no parameter 'port'"),

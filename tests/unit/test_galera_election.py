@@ -531,3 +531,17 @@ def test_a_joiner_takes_back_what_it_said_of_its_data() -> None:
         agent._join(wait(10))
     assert len(host.spawned) == 1
     assert said[0] is None or not said[0].startswith(WAIT), f"n1's server runs, and n1 still says {said[0]}"
+
+
+def test_a_node_with_the_data_of_another_cluster_does_not_join_and_lose_it() -> None:
+    other = "11111111-1111-1111-1111-111111111111"
+    mine = Position(WAIT, other, 5)
+    decision = decide("n1", ("n1", "n2"), {"n1": mine, "n2": Position("run", NO_UUID)}, quorate=True)
+    assert decision.action == "join"
+    decision = decide("n1", ("n1", "n2"), {"n1": mine, "n2": Position("run", other)}, quorate=True)
+    assert decision.action == "join"
+    ours = "22222222-2222-2222-2222-222222222222"
+    decision = decide("n1", ("n1", "n2"), {"n1": mine, "n2": Position("run", ours)}, quorate=True)
+    assert decision.action == "refuse"
+    assert other in decision.why
+    assert ours in decision.why

@@ -27,7 +27,7 @@ def test_a_quiet_window() -> None:
 def test_a_failure_that_began_before_the_fault_was_complete_was_in_flight() -> None:
     ops = [op(1.9, 2.3, FAIL, "reset"), op(2.05, 2.2, FAIL, "reset"), op(2.2, 2.3, FAIL, "late"), op(3, 3.1)]
     seen = summarize(ops, began=2.0, injected=2.1, ended=4.0)
-    assert (seen.requests, seen.failed, seen.in_flight, seen.worst) == (4, 3, 2, "late")
+    assert (seen.requests, seen.failed, seen.in_flight, seen.worst) == (4, 3, 2, "10.0.0.1 at +0.10 s: late")
 
 
 def test_no_answer_is_a_failure_and_ends_no_gap() -> None:
