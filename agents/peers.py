@@ -16,12 +16,15 @@ PEERS = Parameter(
 )
 
 
+ADDRESS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
+
+
 def parse_peers(text: str) -> dict[str, str]:
     """``{node: address}`` in the order given. Raises OcfError(ERR_CONFIGURED)."""
     peers: dict[str, str] = {}
     for word in text.split():
         name, equals, address = word.partition("=")
-        if not (name and equals and address):
+        if not (name and equals and address) or address.strip(ADDRESS):
             raise OcfError(ERR_CONFIGURED, f"parameter peers must hold name=address pairs, not '{word}'")
         if name in peers:
             raise OcfError(ERR_CONFIGURED, f"parameter peers names {name} twice")

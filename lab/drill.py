@@ -30,7 +30,7 @@ WARM_UP = 20
 """Successful requests each client must have before the first fault: a drill without traffic proves nothing."""
 RECOVERY = 300.0
 """Seconds until a cluster that is not healthy again has failed the drill."""
-QUIET = 2.0
+QUIET = 1.0
 """Seconds of traffic before each fault and after each recovery."""
 LOOK = 1.0
 """Seconds between two looks at the cluster: each costs what several requests do."""

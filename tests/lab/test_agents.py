@@ -101,7 +101,7 @@ def test_ocf_tester_passes(maintenance: Lab, name: str) -> None:
     options.append("CRM_meta_timeout=240000")
     argv = ["ocf-tester", "-n", name]
     for option in options:
-        argv += ["-o", option.replace(" ", r"\ ")]
+        argv += ["-o", option]
     result = maintenance.exec(
         NODE, [*argv, f"/usr/lib/ocf/resource.d/quorate/{name}"], timeout=TESTER_TIMEOUT, check=False
     )
