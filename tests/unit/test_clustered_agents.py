@@ -366,3 +366,11 @@ def test_a_missing_user_is_not_installed(cluster: FakeCluster, agent: str) -> No
         node.host.files.users = {"root"}
         rc, _ = node.act("start")
     assert rc == ERR_INSTALLED
+
+
+def test_an_address_that_is_none_is_refused_and_not_waited_for(cluster: FakeCluster) -> None:
+    """A stray backslash would make a node that nobody can reach, and a start that waits for it until its timeout."""
+    node = GaleraNode(cluster)
+    rc, reason = node.act("start", peers="n1=10.0.0.1\\ n2=10.0.0.2")
+    assert rc == ERR_CONFIGURED
+    assert reason == "parameter peers must hold name=address pairs, not 'n1=10.0.0.1\\'"
