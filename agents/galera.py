@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from quorate.agents.galera_election import BOOT, GONE, JOIN, NO_UUID, RUN, WAIT, Decision, Position, decide
+from quorate.agents.galera_election import BOOT, GONE, JOIN, NO_UUID, RUN, WAIT, Position, decide
 from quorate.agents.peers import PEERS, parse_peers
 from quorate.lib import mysql
 from quorate.lib.daemon import BASE_PATH, Command, Daemon
@@ -19,6 +19,9 @@ STATUS = (
 )
 # Between two looks at what the peers say. Each look starts a few of Pacemaker's commands.
 ELECTION_POLL = 0.5
+# Seconds to wait for peers none of which is starting or running. While a start is under way Pacemaker begins nothing
+# new, so peers that failed a moment later are started only when this start has ended: it ends, and all start together.
+PATIENCE = 15.0
 # 'Too many connections', of all users or of one: the server serves, and a restart would send its clients elsewhere.
 FULL = (1040, 1203, 1226)
 PEER_TIMEOUT = 1.0
@@ -181,8 +184,17 @@ class Galera(Daemon):
         self._publish(mine)
         self.log.info(f"start: this node's data is at {mine.uuid}:{mine.seqno} (safe to bootstrap: {mine.safe})")
         before = ""
+        hopeful = self.host.clock.monotonic()
         while True:
-            decision = self._decide()
+            said = self._said()
+            decision = decide(self.node(), tuple(self.peers()), said, quorate=self.host.attributes.quorate())
+            now = self.host.clock.monotonic()
+            absent = [n for n in self.peers() if n not in said or said[n].phase == GONE]
+            coming = any(said[n].phase in (BOOT, JOIN) for n in said if n != self.node())
+            if decision.action != "wait" or coming or not absent:
+                hopeful = now
+            if now - hopeful > PATIENCE:
+                raise OcfError(ERR_GENERIC, f"nothing to join or bootstrap for {PATIENCE:.0f} s: {decision.why}")
             if repr(decision) != before:
                 self.log.info(f"start: {decision}")
                 before = repr(decision)
@@ -195,10 +207,6 @@ class Galera(Daemon):
             if self.deadline.remaining() < 2 * ELECTION_POLL:
                 raise OcfError(ERR_GENERIC, f"waited {self.deadline.length:.0f} s to join or bootstrap: {decision.why}")
             self.host.clock.sleep(ELECTION_POLL)
-
-    def _decide(self) -> Decision:
-        said = self._said()
-        return decide(self.node(), tuple(self.peers()), said, quorate=self.host.attributes.quorate())
 
     def _said(self) -> dict[str, Position]:
         """What the nodes say; 'run' of those whose group port does not answer is 'gone'."""

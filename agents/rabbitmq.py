@@ -12,6 +12,10 @@ from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_CONFIGURED, ERR_GENERIC, ERR_
 
 FORMING_POLL = 0.5
 PEER_TIMEOUT = 1.0
+# Seconds that a broker with data may wait for peers none of which is starting or running. While a start is under way
+# Pacemaker begins nothing new, so peers that failed a moment later are started only when this start has ended: it
+# ends, and all start together. More than the broker's own boot takes, for it may need no peer.
+PATIENCE = 30.0
 CTL_TIMEOUT = 30.0
 
 
@@ -225,7 +229,7 @@ class RabbitMQ(Daemon):
             self.host.files.write(self.joining_path(), b"")
             self._publish(DATA)
         self.spawn(self._command(decision.peers if decision.action == "join" else ()))
-        self.await_answer(self.deadline)
+        self._await_broker(decision)
         if decision.action != "join" or self._in_cluster_with(decision.peers):
             self.host.files.remove(self.joining_path())
             return True
@@ -242,6 +246,31 @@ class RabbitMQ(Daemon):
         self.host.files.rename(self.data_path(), aside)
         self._publish(FRESH)
         self.log.warning(f"start: its new data directory was moved to {aside}; trying again")
+        return False
+
+    def _await_broker(self, decision: Decision) -> None:
+        """Wait until the broker answers; one that rejoins waits itself, for the peer that stopped last."""
+        if decision.action == "rejoin" and len(self.peers()) > 1:
+            until = self.deadline.at_most(PATIENCE)
+            begun = self.host.clock.monotonic()
+            while self.attempt():
+                if self.host.clock.monotonic() - begun > until:
+                    if self._peer_active():
+                        break
+                    raise OcfError(
+                        ERR_GENERIC, f"the broker waits for its peers, and none of them has started for {until:.0f} s"
+                    )
+                self.host.clock.sleep(FORMING_POLL)
+        self.await_answer(self.deadline)
+
+    def _peer_active(self) -> bool:
+        """Whether another node's broker runs, or is being started."""
+        peers, port = self.peers(), self.params.number("port")
+        for node, word in self.host.attributes.all(self._attribute()).items():
+            if node == self.node() or node not in peers:
+                continue
+            if word != RUN or accepts(self.host, (peers[node], port), PEER_TIMEOUT):
+                return True
         return False
 
     def _somebody_runs(self, peers: tuple[str, ...]) -> bool:
