@@ -248,7 +248,7 @@ class Galera(Daemon):
             self.log.warning(f"start: not bootstrapping, {why}")
             return False
         self._mark_safe()
-        self.spawn(self._command("--wsrep-cluster-address=gcomm://", "--wsrep-new-cluster"))
+        self.spawn(self._command("--wsrep-cluster-address=gcomm://", "--wsrep-new-cluster", *_start_at(mine)))
         self.await_answer(self.deadline)
         self.found_running()
         return True
@@ -261,7 +261,7 @@ class Galera(Daemon):
         """Join the peers. False if they were gone before we were in."""
         # From here on the data moves: a position published earlier must not decide who is ahead of whom.
         self._publish(Position(JOIN, mine.uuid))
-        self.spawn(self._command(self._cluster_address()))
+        self.spawn(self._command(self._cluster_address(), *_start_at(mine)))
         alone_since = self.host.clock.monotonic()
         while True:
             seen = self.attempt_join()
@@ -413,6 +413,13 @@ class Galera(Daemon):
         except (OSError, ValueError):
             self.host.files.write(path, b"%.3f\n" % now)
             return now
+
+
+def _start_at(position: Position) -> tuple[str, ...]:
+    """After a crash the server does not know its own position, and would begin a history with a new UUID."""
+    if position.fresh or position.seqno < 0:
+        return ()
+    return (f"--wsrep-start-position={position.uuid}:{position.seqno}",)
 
 
 class NotPrimary(ProbeError):
