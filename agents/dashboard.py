@@ -7,7 +7,6 @@ from quorate.lib.daemon import Command, Daemon
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
 from quorate.lib.probe import ProbeError, http_status
-from quorate.lib.rc import ERR_ARGS, OcfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,10 +96,7 @@ class Dashboard(Daemon):
 
     def validate(self) -> None:
         super().validate()
-        for name in ("config", "envvars"):
-            path = self.params.text(name)
-            if not self.host.files.exists(path):
-                raise OcfError(ERR_ARGS, f"{path} does not exist on this host (parameter {name})")
+        self.require_files("config", "envvars")
 
     def prepare(self) -> None:
         # Debian's start script makes these; /run is empty after a boot.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from quorate.agents.galera_election import BOOT, GONE, JOIN, NO_UUID, RUN, WAIT, Position, decide
-from quorate.agents.peers import PEERS, parse_peers
+from quorate.agents.peers import PEERS, Clustered
 from quorate.lib import mysql
-from quorate.lib.daemon import BASE_PATH, Command, Daemon
+from quorate.lib.daemon import BASE_PATH, Command
 from quorate.lib.daemon import RUN as RUN_FOLDER
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
 from quorate.lib.probe import ProbeError, accepts
 from quorate.lib.process import TAG, look_recorded
-from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_CONFIGURED, ERR_GENERIC, OcfError
+from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_GENERIC, OcfError
 
 STATUS = (
     "SHOW GLOBAL STATUS WHERE Variable_name IN"
@@ -29,7 +29,7 @@ PEER_TIMEOUT = 1.0
 LONELY = 20.0
 
 
-class Galera(Daemon):
+class Galera(Clustered):
     name = "galera"
     shortdesc = "Manages a MariaDB Galera cluster, active on every node"
     longdesc = (
@@ -135,14 +135,8 @@ class Galera(Daemon):
 
     # --- validation
 
-    def peers(self) -> dict[str, str]:
-        return parse_peers(self.params.text("peers"))
-
     def validate(self) -> None:
         super().validate()
-        peers = self.peers()
-        if self.context.action == "start" and self.node() not in peers:
-            raise OcfError(ERR_CONFIGURED, f"parameter peers does not name this node ({self.node()})")
         datadir = self.params.text("datadir")
         if not self.host.files.exists(f"{datadir}/mysql"):
             raise OcfError(ERR_ARGS, f"{datadir} holds no initialised database on this host (parameter datadir)")
@@ -212,7 +206,7 @@ class Galera(Daemon):
         """What the nodes say; 'run' of those whose group port does not answer is 'gone'."""
         peers = self.peers()
         said: dict[str, Position] = {}
-        for node, text in self.host.attributes.all(self._attribute()).items():
+        for node, text in self.published().items():
             position = Position.decode(text)
             if position is None or node not in peers:
                 continue
@@ -346,11 +340,8 @@ class Galera(Daemon):
 
     # --- what is published
 
-    def _attribute(self) -> str:
-        return f"quorate-{self.context.instance}"
-
     def _publish(self, position: Position) -> None:
-        self.host.attributes.set(self._attribute(), position.encode())
+        self.publish(position.encode())
 
     def found_running(self) -> None:
         try:
@@ -358,14 +349,6 @@ class Galera(Daemon):
         except ProbeError as error:
             raise OcfError(ERR_GENERIC, error.seen) from None
         self._publish(Position(RUN, uuid))
-
-    def before_stop(self) -> None:
-        # Withdrawn before the server goes, so that nobody joins what is about to end. Without a cluster to tell
-        # (a stop by hand, Pacemaker ending) the attribute is gone with it.
-        try:
-            self.host.attributes.clear(self._attribute())
-        except OcfError as error:
-            self.log.info(f"stop: {error.reason}")
 
     # --- the monitor
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from quorate.agents.peers import PEERS, parse_peers
+from quorate.agents.peers import PEERS, Clustered
 from quorate.agents.rabbitmq_forming import DATA, FORM, FRESH, RUN, Decision, decide
-from quorate.lib.daemon import Command, Daemon
+from quorate.lib.daemon import Command
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
 from quorate.lib.probe import accepts, amqp_start
-from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_CONFIGURED, ERR_GENERIC, ERR_INSTALLED, OcfError
+from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_GENERIC, ERR_INSTALLED, OcfError
 
 FORMING_POLL = 0.5
 PEER_TIMEOUT = 1.0
@@ -19,7 +19,7 @@ PATIENCE = 30.0
 CTL_TIMEOUT = 30.0
 
 
-class RabbitMQ(Daemon):
+class RabbitMQ(Clustered):
     name = "rabbitmq"
     shortdesc = "Manages a RabbitMQ cluster with replicated queues, active on every node"
     longdesc = (
@@ -124,14 +124,8 @@ class RabbitMQ(Daemon):
 
     # --- validation
 
-    def peers(self) -> dict[str, str]:
-        return parse_peers(self.params.text("peers"))
-
     def validate(self) -> None:
         super().validate()
-        peers = self.peers()
-        if self.context.action == "start" and self.node() not in peers:
-            raise OcfError(ERR_CONFIGURED, f"parameter peers does not name this node ({self.node()})")
         if not self.host.files.executable(self.params.text("ctl")):
             raise OcfError(ERR_INSTALLED, f"{self.params.text('ctl')} is not installed on this host (parameter ctl)")
         cookie = f"{self.params.text('home')}/.erlang.cookie"
@@ -195,7 +189,7 @@ class RabbitMQ(Daemon):
         return f"{self.params.text('home')}/quorate-{self.context.instance}.joining"
 
     def launch(self) -> None:
-        self._publish(FRESH if self.fresh() else DATA)
+        self.publish(FRESH if self.fresh() else DATA)
         before = ""
         while True:
             decision = self._decide()
@@ -212,7 +206,7 @@ class RabbitMQ(Daemon):
 
     def _decide(self) -> Decision:
         peers = self.peers()
-        said = {node: word for node, word in self.host.attributes.all(self._attribute()).items() if node in peers}
+        said = {node: word for node, word in self.published().items() if node in peers}
         port = self.params.number("port")
         for node, word in list(said.items()):
             # A crashed node's last word stays until Pacemaker has stopped it.
@@ -224,10 +218,10 @@ class RabbitMQ(Daemon):
         """Start the broker as decided. False if it must be decided anew."""
         had_data = self.host.files.exists(f"{self.data_path()}/cluster_nodes.config")
         if decision.action == "form":
-            self._publish(FORM)
+            self.publish(FORM)
         if decision.action == "join":
             self.host.files.write(self.joining_path(), b"")
-            self._publish(DATA)
+            self.publish(DATA)
         self.spawn(self._command(decision.peers if decision.action == "join" else ()))
         self._await_broker(decision)
         if decision.action != "join" or self._in_cluster_with(decision.peers):
@@ -244,7 +238,7 @@ class RabbitMQ(Daemon):
         self._end(self.record())
         aside = f"{self.data_path()}.set-aside-{int(self.host.clock.time())}"
         self.host.files.rename(self.data_path(), aside)
-        self._publish(FRESH)
+        self.publish(FRESH)
         self.log.warning(f"start: its new data directory was moved to {aside}; trying again")
         return False
 
@@ -266,7 +260,7 @@ class RabbitMQ(Daemon):
     def _peer_active(self) -> bool:
         """Whether another node's broker runs, or is being started."""
         peers, port = self.peers(), self.params.number("port")
-        for node, word in self.host.attributes.all(self._attribute()).items():
+        for node, word in self.published().items():
             if node == self.node() or node not in peers:
                 continue
             if word != RUN or accepts(self.host, (peers[node], port), PEER_TIMEOUT):
@@ -313,21 +307,8 @@ class RabbitMQ(Daemon):
 
     # --- what is published
 
-    def _attribute(self) -> str:
-        return f"quorate-{self.context.instance}"
-
-    def _publish(self, word: str) -> None:
-        self.host.attributes.set(self._attribute(), word)
-
     def found_running(self) -> None:
-        self._publish(RUN)
-
-    def before_stop(self) -> None:
-        # Withdrawn before the broker goes, so that nobody joins what is about to end.
-        try:
-            self.host.attributes.clear(self._attribute())
-        except OcfError as error:
-            self.log.info(f"stop: {error.reason}")
+        self.publish(RUN)
 
     # --- the deep monitor
 

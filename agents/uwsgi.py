@@ -7,7 +7,7 @@ from quorate.lib.daemon import Command, Daemon
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
 from quorate.lib.probe import ProbeError, http_status
-from quorate.lib.rc import DEGRADED, ERR_ARGS, OcfError
+from quorate.lib.rc import DEGRADED, OcfError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,10 +106,7 @@ class UwsgiApi(Daemon):
 
     def validate(self) -> None:
         super().validate()
-        for name in ("ini", "config"):
-            path = self.params.text(name)
-            if not self.host.files.exists(path):
-                raise OcfError(ERR_ARGS, f"{path} does not exist on this host (parameter {name})")
+        self.require_files("ini", "config")
         self.refuse_open_config()
 
     def refuse_open_config(self) -> None:

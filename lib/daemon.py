@@ -7,7 +7,7 @@ from quorate.lib.agent import Agent
 from quorate.lib.deadline import Deadline
 from quorate.lib.probe import ProbeError, accepts
 from quorate.lib.process import TAG, Process, Record
-from quorate.lib.rc import DEGRADED, ERR_GENERIC, ERR_INSTALLED, NOT_RUNNING, SUCCESS, OcfError, Rc
+from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_GENERIC, ERR_INSTALLED, NOT_RUNNING, SUCCESS, OcfError, Rc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,6 +100,13 @@ class Daemon(Agent):
         binary = self.params.text(self.binary_parameter)
         if not self.host.files.executable(binary):
             raise OcfError(ERR_INSTALLED, f"{binary} is not installed on this host (parameter {self.binary_parameter})")
+
+    def require_files(self, *parameters: str) -> None:
+        """Raise OcfError(ERR_ARGS) if a file that one of *parameters* names is not on this host."""
+        for name in parameters:
+            path = self.params.text(name)
+            if not self.host.files.exists(path):
+                raise OcfError(ERR_ARGS, f"{path} does not exist on this host (parameter {name})")
 
     def monitor(self, depth: int) -> Rc:
         record = self.record()
