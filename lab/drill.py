@@ -38,7 +38,7 @@ API_SERVICES = ("keystone", "nova-api", "dashboard")
 
 # Run on the node, with the code that is installed there: the agents' own idea of which processes are the service's.
 _KILL = """
-import sys
+import sys, time
 sys.path.insert(0, "/usr/lib/ocf/lib")
 from quorate.lib.daemon import RUN
 from quorate.lib.host import RealHost
@@ -47,11 +47,13 @@ host = RealHost()
 record = Record.decode(host.files.read(f"{{RUN}}/{service}.pid"))
 find = lambda: [p for p in members(host, "{service}", record) if p.comm != "epmd"]
 killed = set()
-# Until none is left: a main process that lives a moment longer than its worker starts another one.
+# Until nothing is left: a main process that lives a moment longer than its worker starts another one, and a killed
+# database takes and serves connections' bytes from its sockets until its last thread has ended.
 while left := find():
     for process in left:
         host.kill(process.pid, 9)
         killed.add(process.pid)
+    time.sleep(0.002)
 print(len(killed))
 """
 

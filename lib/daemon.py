@@ -278,7 +278,7 @@ class Daemon(Agent):
         left = [p for p in self.members(record) if p.comm not in self.helpers]
         if not left:
             return None
-        leaders = [p for p in left if p.session == p.pid]
+        leaders = [p for p in left if p.session == p.pid and not p.dead]
         if record is None and leaders:
             leader = min(leaders, key=lambda p: p.start)
             self.host.files.make_dir(RUN, 0o700)

@@ -24,20 +24,32 @@ POLL = 0.1
 class Process:
     """One process as ``/proc/PID/stat`` shows it. *start* is in clock ticks since the machine booted."""
 
-    __slots__ = ("comm", "parent", "pid", "session", "start", "state")
+    __slots__ = ("comm", "parent", "pid", "session", "start", "state", "threads")
 
-    def __init__(self, pid: int, comm: str, state: str, parent: int, session: int, start: int) -> None:
+    def __init__(
+        self, pid: int, comm: str, state: str, parent: int, session: int, start: int, threads: int = 1
+    ) -> None:
         self.pid = pid
         self.comm = comm
         self.state = state
         self.parent = parent
         self.session = session
         self.start = start
+        self.threads = threads
 
     @property
     def dead(self) -> bool:
-        """A zombie holds no port, no file and no memory: it is gone for our purpose."""
+        """Its main thread has ended: it will not serve again."""
         return self.state in "ZXx"
+
+    @property
+    def gone(self) -> bool:
+        """Nothing is left of it: no port, no file, no memory.
+
+        A zombie that still has threads is only ending. A killed database of some size holds its sockets and its files
+        for as long as the kernel needs to take its memory apart: 1 s for 800 MB.
+        """
+        return self.dead and self.threads <= 1
 
     @property
     def stopped(self) -> bool:
@@ -71,7 +83,7 @@ def parse_stat(text: str) -> Process:
     head, _, tail = text.rpartition(")")
     pid, _, comm = head.partition(" (")
     fields = tail.split()
-    return Process(int(pid), comm, fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
+    return Process(int(pid), comm, fields[0], int(fields[1]), int(fields[3]), int(fields[19]), int(fields[17]))
 
 
 def look(host: Host, pid: int) -> Process | None:
@@ -91,7 +103,7 @@ def look_recorded(host: Host, record: Record) -> Process | None:
 
 
 def members(host: Host, instance: str, record: Record | None) -> list[Process]:
-    """Every live process of the instance: tagged with it, or in the recorded daemon's session."""
+    """Every process of the instance that is not gone: tagged with it, or in the recorded daemon's session."""
     mark = f"{TAG}={instance}".encode()
     here = host.files.link("/proc/self/ns/pid")
     # A stranger that got the recorded pid, and leads a session under it, is not ours, nor is its session.
@@ -103,7 +115,7 @@ def members(host: Host, instance: str, record: Record | None) -> list[Process]:
         if not name.isdigit():
             continue
         process = look(host, int(name))
-        if process is None or process.dead:
+        if process is None or process.gone:
             continue
         if ours and process.session == session:
             found.append(process)

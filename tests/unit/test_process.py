@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -29,7 +30,7 @@ def test_any_command_name_is_read(comm: str) -> None:
     line = f"17 ({comm}) T 3 5 6 0 -1 " + " ".join(str(n) for n in range(9, 22)) + " 777 1 2"
     process = parse_stat(line)
     assert (process.pid, process.comm, process.state, process.parent) == (17, comm, "T", 3)
-    assert (process.session, process.start) == (6, 777)
+    assert (process.session, process.start, process.threads) == (6, 777, 20)
 
 
 def test_this_very_process_is_read_as_the_kernel_says() -> None:
@@ -47,6 +48,13 @@ def test_this_very_process_is_read_as_the_kernel_says() -> None:
 def test_states(state: str, dead: bool, stopped: bool) -> None:
     process = Process(1, "x", state, 1, 1, 1)
     assert (process.dead, process.stopped) == (dead, stopped)
+
+
+@pytest.mark.parametrize(
+    ("state", "threads", "gone"), [("Z", 1, True), ("Z", 2, False), ("X", 0, True), ("D", 1, False)]
+)
+def test_a_zombie_with_threads_is_only_ending(state: str, threads: int, gone: bool) -> None:
+    assert Process(1, "x", state, 1, 1, 1, threads).gone is gone
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"17", b"17 ", b"17 x", b"17 5 3", b"-1 5", b"\xff\xfe\x00", b"1.5 2"])
@@ -266,6 +274,32 @@ def test_a_stopped_process_is_ended_by_term(started: Started) -> None:
     until(lambda: (look(started.host, record.pid) or Process(0, "", "?", 0, 0, 0)).stopped)
     assert started.end(record, 10) < 5
     assert started.host.ended(record.pid) == -signal.SIGTERM
+
+
+BIG_AND_LISTENING = """
+import os, socket, threading, time
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen(5)
+held = bytearray(256 << 20)
+held[::4096] = b"x" * (len(held) // 4096)
+for _ in range(8):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+os.write(1, b"%d ready" % listener.getsockname()[1])
+time.sleep(60)
+"""
+
+
+def test_the_end_is_when_the_last_thread_has_let_go_of_the_port(started: Started) -> None:
+    """The kernel takes a killed process's memory apart before it closes its sockets, and says 'zombie' meanwhile."""
+    record = started.python(BIG_AND_LISTENING)
+    port = int((started.folder / "out").read_text().split()[0])
+    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    os.kill(record.pid, signal.SIGKILL)
+    while started.members(record):
+        pass
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
 def test_a_zombie_counts_as_gone(started: Started) -> None:
