@@ -9,6 +9,7 @@ import docker.errors
 
 import quorate
 from quorate.cli.agent import agent
+from quorate.cli.chaos import chaos
 from quorate.cli.cib import cib
 from quorate.cli.drill import bench, drill  # noqa: F401  (they add themselves to `quorate lab`)
 from quorate.cli.lab import lab
@@ -38,6 +39,7 @@ def quorate_command() -> None:
 
 
 quorate_command.add_command(agent)
+quorate_command.add_command(chaos)
 quorate_command.add_command(cib)
 quorate_command.add_command(lab)
 

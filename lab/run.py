@@ -1,0 +1,209 @@
+"""Runs one scenario against a lab: load, fault, healing, recovery, final reads, audits, verdicts.
+
+Whatever happens on the way, the fault is healed and what was recorded is kept and judged: Ctrl-C, a node that never
+comes back and an engine that restarts all end in a report.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from quorate.lab import audit, events, history, workloads
+from quorate.lab.checker import UNKNOWN, Checker, Verdict, judge, worst
+from quorate.lab.checkers.audits import Audits
+from quorate.lab.checkers.availability import ENOUGH, Availability
+from quorate.lab.checkers.recovery import Recovery
+from quorate.lab.cluster import Lab
+from quorate.lab.history import History, HistoryLog, read_history
+from quorate.lab.progress import Progress
+from quorate.lab.recorder import Recorder
+from quorate.lab.scenario import Scenario
+from quorate.lab.services import SERVICES
+from quorate.lab.workload import Place, Workload
+from quorate.lib.problem import Failed, Problem
+
+WARM_UP = 60.0
+"""Seconds in which every client must have had enough success, before anything is broken."""
+BEFORE = 5.0
+"""Seconds of undisturbed load ahead of the fault: what "before" means in every figure."""
+AFTER = 5.0
+"""Seconds of load after the recovery."""
+LOOK = 0.5
+"""Seconds between two looks at the cluster while it recovers."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A scenario that ran: its *verdicts*, and the one that counts. *trouble* is what cut it short, if anything."""
+
+    scenario: Scenario
+    seed: int
+    folder: Path
+    history: History
+    verdicts: tuple[Verdict, ...]
+    trouble: str = ""
+    interrupted: bool = False
+
+    @property
+    def value(self) -> str:
+        """invalid as soon as a checker found a broken promise; unknown when the run was cut short."""
+        return worst([*(verdict.value for verdict in self.verdicts), *([UNKNOWN] if self.trouble else [])])
+
+    @property
+    def expected(self) -> bool:
+        return self.value == self.scenario.expect
+
+
+@dataclass
+class _Run:
+    lab: Lab
+    scenario: Scenario
+    seed: int
+    log: HistoryLog
+    progress: Progress
+    recorders: list[Recorder] = field(default_factory=list)
+
+    def go(self, loads: Sequence[Workload]) -> None:
+        places = [Place(node, self.lab.address(node)) for node in self.lab.nodes]
+        with self.progress.step("preparing tables, queues and users"):
+            for load in loads:
+                load.prepare(self.lab)
+        self.recorders = [Recorder(self.log, load, places, self.scenario.paces.get(load.name)) for load in loads]
+        try:
+            with self.progress.step("load before the fault"):
+                for recorder in self.recorders:
+                    recorder.start()
+                self._warm_up()
+                time.sleep(BEFORE)
+            self._break()
+            with self.progress.step("load after the recovery"):
+                time.sleep(AFTER)
+        finally:
+            for recorder in self.recorders:
+                recorder.stop()
+        self.log.mark(history.FINAL)
+        with self.progress.step("final reads"):
+            for recorder in self.recorders:
+                if not recorder.settle():
+                    self.log.mark(history.TROUBLE, seen=f"{recorder.workload.name}: a final read was never answered")
+        with self.progress.step("audits of the cluster"):
+            for finding in audit.audit(self.lab):
+                self.log.mark(history.AUDIT, name=finding.name, value=finding.value, seen=finding.seen)
+
+    def _warm_up(self) -> None:
+        until = time.monotonic() + WARM_UP
+        while cold := [recorder for recorder in self.recorders if recorder.good < ENOUGH]:
+            if time.monotonic() > until:
+                why = cold[0].last_error or "no operation ended"
+                raise Failed(f"the load {cold[0].workload.name} has too little success to begin: {why}")
+            time.sleep(0.2)
+
+    def _break(self) -> None:
+        scenario = self.scenario
+        chance = random.Random(self.seed)
+        with self.progress.step(f"fault: {scenario.fault.about}"):
+            self.log.mark(history.FAULT, fault=scenario.fault.name)
+            with scenario.fault.inject(self.lab, chance) as injected:
+                facts = dict(injected.facts)
+                self.log.mark(history.INJECTED, nodes=list(injected.nodes), words=injected.words, facts=facts)
+                self.progress.detail(injected.words)
+                time.sleep(scenario.hold)
+                if scenario.hold:
+                    self.log.mark(history.HEALING)
+            self.log.mark(history.HEALED)
+        with self.progress.step("waiting until the cluster is whole"):
+            self._recover(scenario.recovery, self.progress.detail)
+
+    def _recover(self, patience: float, tell: Callable[[str], None]) -> None:
+        until = time.monotonic() + patience
+        while missing := wanting(self.lab):
+            tell(missing[0])
+            if time.monotonic() > until:
+                raise Failed(f"the cluster is not whole {patience:.0f} s after the fault: {'; '.join(missing)}")
+            time.sleep(LOOK)
+        self.log.mark(history.RECOVERED)
+
+
+def wanting(lab: Lab) -> tuple[str, ...]:
+    """What keeps the lab from being whole: in the cluster's eyes, or in those of a client at each node's door."""
+    missing = lab.missing()
+    if missing:
+        return missing
+    clones = set(lab.clones())
+    return tuple(
+        f"{service.name} on {node} {silence}"
+        for service in SERVICES
+        if service.clone in clones
+        for node in lab.nodes
+        if (silence := service.silent(lab.address(node)))
+    )
+
+
+def run(
+    scenario: Scenario, lab: Lab, folder: Path, *, seed: int | None = None, progress: Progress | None = None
+) -> Outcome:
+    """Run *scenario* against *lab*, which must be whole; everything it leaves goes into *folder*.
+
+    Raises :class:`Problem` and changes nothing when the lab cannot have this scenario.
+    """
+    progress = progress or Progress()
+    seed = random.SystemRandom().randrange(2**31) if seed is None else seed
+    why = scenario.fault.available(lab)
+    if why:
+        raise Problem(f"scenario {scenario.name}: {why}")
+    loads = [workloads.make(name) for name in scenario.workloads]
+    folder.mkdir(parents=True, exist_ok=True)
+    with progress.step("waiting until the lab is whole"):
+        _wait_whole(lab)
+    (folder / "cib-before.xml").write_text(lab.cib(), encoding="utf-8")
+    header = {
+        "scenario": scenario.name,
+        "seed": seed,
+        "fault": scenario.fault.name,
+        "workloads": list(scenario.workloads),
+        "nodes": list(lab.nodes),
+        "lab": lab.name,
+    }
+    trouble, interrupted, began = "", False, time.time()
+    path = folder / "history.jsonl"
+    with HistoryLog(path, header) as log:
+        try:
+            _Run(lab, scenario, seed, log, progress).go(loads)
+        except KeyboardInterrupt:
+            trouble, interrupted = "interrupted", True
+        except (Failed, OSError) as failure:
+            trouble = str(failure)
+        if trouble:
+            log.mark(history.TROUBLE, seen=trouble)
+        try:
+            for event in events.cluster_events(lab, began):
+                log.mark(history.EVENT, at=log.at_wall(event.wall), kind=event.kind, node=event.node, text=event.text)
+            (folder / "cib-after.xml").write_text(lab.cib(), encoding="utf-8")
+        except (Failed, OSError) as failure:
+            log.mark(history.TROUBLE, seen=f"the cluster could not be asked afterwards: {failure}")
+        log.mark(history.END)
+    seen = read_history(path)
+    verdicts = tuple(judge(checker, seen) for checker in checkers(scenario, loads))
+    return Outcome(scenario, seed, folder, seen, verdicts, trouble, interrupted)
+
+
+def checkers(scenario: Scenario, loads: Sequence[Workload]) -> tuple[Checker, ...]:
+    """Everything that judges a run: recovery and audits, then what each load promises, then its availability."""
+    return (
+        Recovery(),
+        Audits(),
+        *(checker for load in loads for checker in load.checkers()),
+        *(Availability(load.name) for load in loads),
+    )
+
+
+def _wait_whole(lab: Lab, patience: float = 180.0) -> None:
+    until = time.monotonic() + patience
+    while missing := wanting(lab):
+        if time.monotonic() > until:
+            raise Failed(f"the lab {lab.name!r} is not whole after {patience:.0f} s: {'; '.join(missing)}")
+        time.sleep(LOOK)
