@@ -13,13 +13,13 @@ from quorate.lab.workload import CONNECT_TIMEOUT, Place, Refused, Rejected
 if TYPE_CHECKING:
     from quorate.lab.cluster import Lab
 
+    Link = pymysql.connections.Connection[Any]
+
 PORT = 3306
 NOT_READY = 1047
 """'WSREP has not yet prepared node for application use': up, but not (yet, or any more) a part of the cluster."""
 ROLLED_BACK = (ER.LOCK_DEADLOCK, ER.LOCK_WAIT_TIMEOUT)
 """Errors that say that the transaction is certainly undone: a conflict with one certified first is a deadlock too."""
-
-Link = pymysql.connections.Connection[Any]
 
 
 def make_database(lab: Lab, name: str, statements: str = "") -> str:
