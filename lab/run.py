@@ -9,8 +9,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import docker.errors
 
 from quorate.lab import audit, events, history, workloads
 from quorate.lab.checker import UNKNOWN, Checker, Verdict, judge, worst
@@ -18,7 +22,9 @@ from quorate.lab.checkers.audits import Audits
 from quorate.lab.checkers.availability import ENOUGH, Availability
 from quorate.lab.checkers.recovery import Recovery
 from quorate.lab.cluster import Lab
+from quorate.lab.fault import NotInjected
 from quorate.lab.history import History, HistoryLog, read_history
+from quorate.lab.interrupt import Interrupted, Interrupts, interrupts
 from quorate.lab.progress import Progress
 from quorate.lab.recorder import Recorder
 from quorate.lab.scenario import Scenario
@@ -32,6 +38,8 @@ BEFORE = 5.0
 """Seconds of undisturbed load ahead of the fault: what "before" means in every figure."""
 AFTER = 5.0
 """Seconds of load after the recovery."""
+SETTLE, SETTLE_BROKEN = 60.0, 15.0
+"""Seconds that each final read is tried for: in a cluster that is whole, and in one that is not."""
 LOOK = 0.5
 """Seconds between two looks at the cluster while it recovers."""
 
@@ -65,14 +73,18 @@ class _Run:
     seed: int
     log: HistoryLog
     progress: Progress
+    interrupts: Interrupts
     recorders: list[Recorder] = field(default_factory=list)
+    broken: bool = False
 
     def go(self, loads: Sequence[Workload]) -> None:
+        """The whole run. Raises :class:`Failed` with what cut it short; the fault is healed in any case."""
         places = [Place(node, self.lab.address(node)) for node in self.lab.nodes]
         with self.progress.step("preparing tables, queues and users"):
             for load in loads:
                 load.prepare(self.lab)
         self.recorders = [Recorder(self.log, load, places, self.scenario.paces.get(load.name)) for load in loads]
+        failure: Failed | None = None
         try:
             with self.progress.step("load before the fault"):
                 for recorder in self.recorders:
@@ -82,13 +94,24 @@ class _Run:
             self._break()
             with self.progress.step("load after the recovery"):
                 time.sleep(AFTER)
+        except NotInjected:
+            raise
+        except Failed as caught:
+            # What is lost can be told even of a cluster that did not become whole, if it still answers.
+            failure = caught
         finally:
-            for recorder in self.recorders:
-                recorder.stop()
+            with ThreadPoolExecutor(max(1, len(self.recorders))) as pool:
+                list(pool.map(lambda recorder: recorder.stop(), self.recorders))
+        if self.broken:
+            self._settle(SETTLE if failure is None else SETTLE_BROKEN)
+        if failure is not None:
+            raise failure
+
+    def _settle(self, patience: float) -> None:
         self.log.mark(history.FINAL)
         with self.progress.step("final reads"):
             for recorder in self.recorders:
-                if not recorder.settle():
+                if not recorder.settle(patience):
                     self.log.mark(history.TROUBLE, seen=f"{recorder.workload.name}: a final read was never answered")
         with self.progress.step("audits of the cluster"):
             for finding in audit.audit(self.lab):
@@ -105,16 +128,25 @@ class _Run:
     def _break(self) -> None:
         scenario = self.scenario
         chance = random.Random(self.seed)
-        with self.progress.step(f"fault: {scenario.fault.about}"):
+        with self.progress.step(f"fault: {scenario.fault.about}"), ExitStack() as fault:
             self.log.mark(history.FAULT, fault=scenario.fault.name)
-            with scenario.fault.inject(self.lab, chance) as injected:
-                facts = dict(injected.facts)
-                self.log.mark(history.INJECTED, nodes=list(injected.nodes), words=injected.words, facts=facts)
+            self.broken = True
+            try:
+                # A half-made fault could not be healed, and half a healing is none.
+                with self.interrupts.held():
+                    injected = fault.enter_context(scenario.fault.inject(self.lab, chance))
+                    facts = dict(injected.facts)
+                    self.log.mark(history.INJECTED, nodes=list(injected.nodes), words=injected.words, facts=facts)
                 self.progress.detail(injected.words)
+                self.interrupts.check()
                 time.sleep(scenario.hold)
                 if scenario.hold:
                     self.log.mark(history.HEALING)
+            finally:
+                with self.interrupts.held():
+                    fault.close()
             self.log.mark(history.HEALED)
+        self.interrupts.check()
         with self.progress.step("waiting until the cluster is whole"):
             self._recover(scenario.recovery, self.progress.detail)
 
@@ -158,7 +190,7 @@ def run(
     loads = [workloads.make(name) for name in scenario.workloads]
     folder.mkdir(parents=True, exist_ok=True)
     with progress.step("waiting until the lab is whole"):
-        _wait_whole(lab)
+        wait_whole(lab)
     (folder / "cib-before.xml").write_text(lab.cib(), encoding="utf-8")
     header = {
         "scenario": scenario.name,
@@ -170,25 +202,32 @@ def run(
     }
     trouble, interrupted, began = "", False, time.time()
     path = folder / "history.jsonl"
-    with HistoryLog(path, header) as log:
+    with interrupts() as caught, HistoryLog(path, header) as log:
         try:
-            _Run(lab, scenario, seed, log, progress).go(loads)
-        except KeyboardInterrupt:
-            trouble, interrupted = "interrupted", True
-        except (Failed, OSError) as failure:
+            _Run(lab, scenario, seed, log, progress, caught).go(loads)
+        except Interrupted as signal:
+            trouble, interrupted = f"interrupted by {signal}", True
+        except (Failed, OSError, docker.errors.DockerException) as failure:
             trouble = str(failure)
         if trouble:
             log.mark(history.TROUBLE, seen=trouble)
-        try:
-            for event in events.cluster_events(lab, began):
-                log.mark(history.EVENT, at=log.at_wall(event.wall), kind=event.kind, node=event.node, text=event.text)
-            (folder / "cib-after.xml").write_text(lab.cib(), encoding="utf-8")
-        except (Failed, OSError) as failure:
-            log.mark(history.TROUBLE, seen=f"the cluster could not be asked afterwards: {failure}")
+        with caught.held():
+            _look_back(lab, log, folder, began, progress)
         log.mark(history.END)
     seen = read_history(path)
     verdicts = tuple(judge(checker, seen) for checker in checkers(scenario, loads))
     return Outcome(scenario, seed, folder, seen, verdicts, trouble, interrupted)
+
+
+def _look_back(lab: Lab, log: HistoryLog, folder: Path, began: float, progress: Progress) -> None:
+    """What the cluster's own logs say of the run, and what it left: kept also when the run was cut short."""
+    with progress.step("collecting logs"):
+        try:
+            for event in events.cluster_events(lab, began):
+                log.mark(history.EVENT, at=log.at_wall(event.wall), kind=event.kind, node=event.node, text=event.text)
+            (folder / "cib-after.xml").write_text(lab.cib(), encoding="utf-8")
+        except (Failed, OSError, docker.errors.DockerException) as failure:
+            log.mark(history.TROUBLE, seen=f"the cluster could not be asked afterwards: {failure}")
 
 
 def checkers(scenario: Scenario, loads: Sequence[Workload]) -> tuple[Checker, ...]:
@@ -201,7 +240,7 @@ def checkers(scenario: Scenario, loads: Sequence[Workload]) -> tuple[Checker, ..
     )
 
 
-def _wait_whole(lab: Lab, patience: float = 180.0) -> None:
+def wait_whole(lab: Lab, patience: float = 180.0) -> None:
     until = time.monotonic() + patience
     while missing := wanting(lab):
         if time.monotonic() > until:
