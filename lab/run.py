@@ -155,7 +155,11 @@ class _Run:
         while missing := wanting(self.lab):
             tell(missing[0])
             if time.monotonic() > until:
-                raise Failed(f"the cluster is not whole {patience:.0f} s after the fault: {'; '.join(missing)}")
+                # An engine that is gone hides the cluster: then nobody knows, and this raises.
+                self.lab.client.ping()
+                seen = f"the cluster is not whole {patience:.0f} s after the fault: {'; '.join(missing)}"
+                self.log.mark(history.GAVE_UP, seen=seen)
+                raise Failed(seen)
             time.sleep(LOOK)
         self.log.mark(history.RECOVERED)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from quorate.lab.checker import INVALID, UNKNOWN, VALID, Verdict
-from quorate.lab.history import FAULT, HEALED, INJECTED, RECOVERED, TROUBLE, History
+from quorate.lab.history import FAULT, GAVE_UP, HEALED, INJECTED, RECOVERED, TROUBLE, History
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Recovery:
             return Verdict(self.name, UNKNOWN, f"the fault was not injected: {trouble or 'no reason is recorded'}")
         healed, recovered = history.mark(HEALED), history.mark(RECOVERED)
         if recovered is None:
-            value = INVALID if healed and "not whole" in trouble else UNKNOWN
+            value = INVALID if history.mark(GAVE_UP) else UNKNOWN
             return Verdict(self.name, value, trouble or "the run ended before the cluster was whole again")
         figures = {"fault to whole (s)": round(recovered.t - fault.t, 2)}
         if healed:
