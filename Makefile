@@ -12,6 +12,11 @@ QUORATE := $(BIN)/quorate
 LAB ?= quorate
 SUBNET ?=
 RELEASE ?= 12
+# What `make chaos` runs, and the folder that its report goes to.
+SCENARIOS ?= all
+REPORT ?=
+REPORT := $(or $(REPORT),chaos-$(shell date +%Y%m%d-%H%M%S))
+OTHER := lab/topologies/heartbeat.yaml
 UP = $(QUORATE) lab up --name $(LAB) --release $(RELEASE) $(if $(SUBNET),--subnet $(SUBNET))
 export QUORATE_LAB = $(LAB)
 export QUORATE_SUBNET = $(SUBNET)
@@ -52,6 +57,21 @@ check: $(VENV)/.installed ## Lint, types, import direction
 bench: engine $(VENV)/.installed ## CPU of meta-data and monitors as ratios, beside other providers' agents
 	$(UP)
 	$(QUORATE) lab bench --name $(LAB)
+
+.PHONY: chaos
+chaos: engine $(VENV)/.installed ## Break the lab in every way, judge what clients saw, write a report (SCENARIOS, REPORT)
+	$(QUORATE) chaos run $(SCENARIOS) --name $(LAB) --release $(RELEASE) $(if $(SUBNET),--subnet $(SUBNET)) --report $(REPORT)
+
+.PHONY: chaos-compare
+chaos-compare: engine $(VENV)/.installed ## The same scenarios on our agents and on the other provider's, side by side
+# One after the other: two labs at once would take the machine from each other. A verdict that is not as expected
+# ends neither run: it is what the comparison is there to show.
+	$(QUORATE) lab down --name $(LAB)-heartbeat
+	-$(QUORATE) chaos run $(SCENARIOS) --name $(LAB) --seed 1 --report $(REPORT)/quorate
+	$(QUORATE) lab down --name $(LAB)
+	-$(QUORATE) chaos run $(SCENARIOS) --name $(LAB)-heartbeat --topology $(OTHER) --seed 1 --report $(REPORT)/heartbeat
+	$(QUORATE) lab down --name $(LAB)-heartbeat
+	$(QUORATE) chaos compare $(REPORT)/quorate $(REPORT)/heartbeat --html $(REPORT)/index.html
 
 .PHONY: engine
 engine: ## Install what is missing and start a Docker engine if none answers

@@ -16,6 +16,7 @@ from quorate.lab import engine
 from quorate.lab.cluster import open_lab
 from quorate.lab.drill import Outcome, Seen
 from quorate.lab.progress import ConsoleProgress
+from quorate.lab.workloads.probes import RATE
 
 
 @lab.command()
@@ -42,7 +43,7 @@ def drill(name: str, node: str, as_json: bool) -> int:
         console.print(table(outcomes))
         console.print(
             "requests / failed (of these in flight at the fault) / longest time without a success; "
-            f"clients at {drills.RATE:.0f} requests/s each on all three nodes"
+            f"clients at {RATE:.0f} requests/s each on all three nodes"
         )
         for line in broken:
             console.print(f"[red]{line}")

@@ -1,27 +1,82 @@
-"""Audits of the cluster after a run: what no client can see."""
+"""Audits of the cluster after a run: what no client can see.
+
+Everything is asked of all nodes at once. What is not as it should be at first sight is looked at again for a while:
+a queue that is just being synchronised, or a transition that is under way, is no finding.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from quorate.lab.checker import INVALID, VALID
+from quorate.lab.audits import cluster, galera, machine, rabbitmq
+from quorate.lab.audits.evidence import Audit, Evidence, Opinion, gather
+from quorate.lab.checker import UNKNOWN, VALID
+from quorate.lab.services import SERVICES
+from quorate.lib.problem import Failed
 
 if TYPE_CHECKING:
     from quorate.lab.cluster import Lab
 
+AUDITS: tuple[Audit, ...] = (*cluster.AUDITS, *rabbitmq.AUDITS, *galera.AUDITS, *machine.AUDITS)
+PATIENCE = 10.0
+"""Seconds in which a state that is only passing may pass."""
+_PAUSE = 1.0
+
 
 @dataclass(frozen=True)
 class Finding:
-    """What one audit found: *value* is a verdict, *seen* says why."""
+    """What one audit found: *value* is a verdict, *seen* says why in a sentence."""
 
     name: str
     value: str
     seen: str
 
 
-def audit(lab: Lab) -> Iterator[Finding]:
-    """Every audit, one after another."""
-    missing = lab.missing()
-    yield Finding("resources", INVALID if missing else VALID, "; ".join(missing) or "all active everywhere")
+def audit(lab: Lab, cib_before: str = "", patience: float = PATIENCE) -> Iterator[Finding]:
+    """Every audit of what *lab* has, in a fixed order; with *cib_before* also that the configuration is as it was.
+
+    What cannot be looked at (a node without power, an engine that is gone) is unknown. Nothing is raised.
+    """
+    audits = (*AUDITS, *([cluster.unchanged(cib_before)] if cib_before else []))
+    try:
+        clones = lab.clones()
+    except Exception as error:  # also the engine's many: whatever it is, nothing can be asked
+        why = f"no node tells what the cluster has: {str(error)[:300]}"
+        for one in audits:
+            # The machines can be looked at without the cluster.
+            yield next(_findings(lab, (one,), frozenset(), 0.0)) if not one.service else Finding(one.name, UNKNOWN, why)
+        return
+    services = frozenset(service.name for service in SERVICES if service.clone in clones)
+    yield from _findings(lab, [one for one in audits if not one.service or one.service in services], services, patience)
+
+
+def _findings(lab: Lab, audits: Sequence[Audit], services: frozenset[str], patience: float) -> Iterator[Finding]:
+    until = time.monotonic() + patience
+    found: dict[str, Finding] = {}
+    left, earlier = list(audits), None
+    while True:
+        try:
+            evidence = gather(lab, [question for one in left for question in one.questions], services, earlier)
+        except Failed as failure:
+            found |= {one.name: Finding(one.name, UNKNOWN, str(failure)) for one in left}
+            earlier = None
+        else:
+            found |= {one.name: _judge(one, evidence) for one in left}
+            earlier = evidence
+        left = [one for one in left if found[one.name].value != VALID]
+        if not left or time.monotonic() + _PAUSE > until:
+            break
+        time.sleep(_PAUSE)
+    yield from (found[one.name] for one in audits)
+
+
+def _judge(one: Audit, evidence: Evidence) -> Finding:
+    """An audit that crashes has seen nothing."""
+    try:
+        opinion = one.judge(evidence)
+    except Exception as error:
+        opinion = Opinion("", unseen=(f"the audit crashed: {type(error).__name__}: {error}",))
+    return Finding(one.name, opinion.value, opinion.seen)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import docker
 import docker.errors
+from lxml import etree
 
 from quorate.cib.build import build
 from quorate.cib.compare import difference
 from quorate.cib.render_xml import render_cib
-from quorate.lab import archive, config, containers, images, provision, record
+from quorate.lab import archive, config, containers, disks, images, provision, record
 from quorate.lab.cluster import Lab
 from quorate.lab.config import File, gateway_files, node_files
+from quorate.lab.health import clones_of
 from quorate.lab.progress import Progress
 from quorate.lab.record import Record
+from quorate.lab.services import SERVICES
 from quorate.lib.problem import Problem
 
 CODE_FILE = "/var/lib/quorate-lab.code"
@@ -79,10 +83,30 @@ def _rendering() -> str:
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 
-def cib_xml(lab: Lab, services: tuple[str, ...] | None = None) -> str:
-    """The CIB of the lab's topology; of *services* alone if given."""
-    topology = lab.topology if services is None else lab.topology.only(services)
-    return render_cib(build(topology))
+def cib_xml(lab: Lab) -> str:
+    """The CIB of the lab's topology."""
+    return render_cib(build(lab.topology))
+
+
+def without(xml: str, clones: Collection[str]) -> str:
+    """The CIB *xml* without *clones* and without the constraints that speak of them."""
+    root = etree.fromstring(xml.encode())
+    gone = set()
+    for clone in [clone for clone in root.iterfind("configuration/resources/clone") if clone.get("id") in clones]:
+        gone |= {element.get("id") for element in clone.iter("clone", "group", "primitive")}
+        _remove(clone)
+    for constraint in root.findall("configuration/constraints/*"):
+        named = {element.get(key) for element in constraint.iter() for key in ("rsc", "with-rsc", "first", "then")}
+        named |= {element.get("id") for element in constraint.iter("resource_ref")}
+        if named & gone:
+            _remove(constraint)
+    return etree.tostring(root, encoding="unicode")
+
+
+def _remove(element: etree._Element) -> None:
+    parent = element.getparent()
+    assert parent is not None, "only what stands in a section is removed"
+    parent.remove(element)
 
 
 def _usable(lab: Lab, kept: Record | None, release: int, layer: str, bare: bool) -> bool:
@@ -111,6 +135,9 @@ def _make(lab: Lab, release: int, image: str, layer: str, topology_text: str, pr
         with progress.step("removing what an earlier run left"):
             containers.remove(lab.client, lab.name)
     record.write(lab.name, Record(release))
+    with progress.step("disks"):
+        if why := disks.make(lab.client, lab.layout, image):
+            progress.detail(f"none of their own for the nodes: {why}")
     with progress.step("network and nodes"):
         try:
             made = _create(lab, image, layer, topology_text)
@@ -148,6 +175,7 @@ def _create(lab: Lab, image: str, layer: str, topology_text: str) -> tuple[str, 
 
 def _refresh(lab: Lab, image: str, progress: Progress) -> None:
     """Power for nodes that have none, and the agents of *image* for nodes that have older ones."""
+    disks.attach(lab.layout)
     gateway = lab.client.containers.get(lab.layout.gateway_container)
     if gateway.status != "running":
         gateway.start()
@@ -186,13 +214,16 @@ def _code_of(lab: Lab, node: str) -> str:
 
 def _complete(lab: Lab, kept: Record, progress: Progress) -> None:
     """Databases, identities and the topology's CIB, as far as they are not there."""
-    if not kept.provisioned:
-        stateful = tuple(s.name for s in lab.topology.services if s.name in provision.STATEFUL)
-        with progress.step(f"starting {' and '.join(stateful) or 'the cluster'}"):
-            lab.load_cib(cib_xml(lab, stateful))
-            lab.wait_healthy(SETTLE)
-        provision.databases(lab, progress)
     xml = cib_xml(lab)
+    # By the ids of the clones: which agents run the services makes no difference.
+    present = [service for service in SERVICES if service.clone in clones_of(xml)]
+    names = [service.name for service in present]
+    if not kept.provisioned:
+        first = [name for name in names if name in provision.STATEFUL]
+        with progress.step(f"starting {' and '.join(first) or 'the cluster'}"):
+            lab.load_cib(without(xml, [service.clone for service in present if service.name not in first]))
+            lab.wait_healthy(SETTLE)
+        provision.databases(lab, names, progress)
     if difference(xml, lab.cib()) or lab.missing():
         with progress.step("loading the CIB"):
             lab.load_cib(xml)  # also takes back what a test left behind, such as a node in standby
@@ -201,5 +232,6 @@ def _complete(lab: Lab, kept: Record, progress: Progress) -> None:
         with progress.step("waiting until everything is started everywhere"):
             lab.wait_healthy(SETTLE)
     if not kept.provisioned:
-        provision.identities(lab, progress)
+        if "keystone" in names:
+            provision.identities(lab, progress)
         record.write(lab.name, replace(kept, provisioned=True))

@@ -15,7 +15,7 @@ from quorate.cib.topology import Topology
 from quorate.lab import archive, containers, engine, record, remote
 from quorate.lab import secrets as secret_store
 from quorate.lab.config import File
-from quorate.lab.health import Health, parse_crm_mon
+from quorate.lab.health import Health, clones_of, parse_crm_mon
 from quorate.lab.layout import Layout, make_layout, read_topology
 from quorate.lab.remote import ExecResult
 from quorate.lib.problem import Failed, Problem
@@ -147,11 +147,9 @@ class Lab:
             raise Failed(f"the cluster of the lab {self.name!r} does not tell its state: {trouble}")
         return seen
 
-    def clones(self) -> tuple[str, ...]:
-        """The clones that the loaded CIB holds."""
-        node = next(iter(self.running()), self.nodes[0])
-        resources = etree.fromstring(self._cib_section(node, "resources"))
-        return tuple(clone.get("id") or "" for clone in resources.iterfind(".//clone"))
+    def clones(self) -> dict[str, int]:
+        """The clones that the loaded CIB holds, each with the number of instances that are to be promoted."""
+        return clones_of(self._cib_section(next(iter(self.running()), self.nodes[0]), "resources"))
 
     def missing(self) -> tuple[str, ...]:
         """What keeps the lab from being healthy just now, one phrase each; nothing when all is well."""
@@ -176,7 +174,7 @@ class Lab:
                 health = self.health()
             except Failed as failure:
                 return (str(failure),)
-            return Health(health.dc, health.quorate, health.nodes, (), ()).missing(self.nodes, ())
+            return Health(health.dc, health.quorate, health.nodes, (), ()).missing(self.nodes, {})
 
         return self._wait(deadline, missing)
 

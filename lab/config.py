@@ -45,7 +45,7 @@ def node_files(layout: Layout, secrets: Secrets, node: Node) -> tuple[File, ...]
         File("/etc/corosync/corosync.conf", corosync_conf(layout).encode()),
         File("/etc/corosync/authkey", base64.b64decode(secrets.corosync_key), mode=0o400),
         File(FENCING_SECRET, secrets.fencing_secret.encode(), mode=0o400),
-        File("/etc/mysql/mariadb.conf.d/61-donors.cnf", mariadb_donors(layout).encode()),
+        File("/etc/mysql/mariadb.conf.d/61-members.cnf", mariadb_members(layout).encode()),
         File("/etc/haproxy/haproxy.cfg", haproxy_cfg(layout).encode()),
         File("/var/lib/rabbitmq/.erlang.cookie", secrets.erlang_cookie.encode(), "rabbitmq", "rabbitmq", 0o400),
         File("/etc/rabbitmq/rabbitmq-env.conf", rabbitmq_env(node).encode(), "root", "rabbitmq"),
@@ -196,10 +196,15 @@ listen {name}
 """
 
 
-def mariadb_donors(layout: Layout) -> str:
-    """Who feeds a joining Galera node: rather not the first one, which takes everybody's queries (see haproxy)."""
+def mariadb_members(layout: Layout) -> str:
+    """Galera's members, and who feeds a joining one: rather not the first, which takes everybody's queries (haproxy).
+
+    What an agent says on the command line comes before the address here, but not every agent says it each time that
+    it runs the server: without one, the server does not even tell the position of its data.
+    """
     donors = "".join(f"{node.name}," for node in reversed(layout.nodes[1:]))
-    return f"[mysqld]\nwsrep_sst_donor = {donors}\n"
+    members = ",".join(node.address for node in layout.nodes)
+    return f"[mysqld]\nwsrep_sst_donor = {donors}\nwsrep_cluster_address = gcomm://{members}\n"
 
 
 def rabbitmq_env(node: Node) -> str:

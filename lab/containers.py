@@ -11,7 +11,7 @@ import docker.errors
 import docker.types
 
 from quorate.cib.topology import Node
-from quorate.lab import engine
+from quorate.lab import disks, engine
 from quorate.lab.config import GATEWAY_PROGRAM, GATEWAY_SECRET
 from quorate.lab.layout import Layout, kernel_routes, overlapping
 from quorate.lib.problem import Failed, Problem
@@ -47,7 +47,7 @@ def names(client: docker.DockerClient) -> tuple[str, ...]:
 
 
 def remove(client: docker.DockerClient, name: str) -> int:
-    """Remove all containers and networks of the lab *name*; how many there were."""
+    """Remove all containers, networks and disks of the lab *name*; how many there were."""
     removed = 0
     for container in of_lab(client, name):
         try:
@@ -61,7 +61,7 @@ def remove(client: docker.DockerClient, name: str) -> int:
             network.disconnect(guest, force=True)  # not ours: ours are gone already
         network.remove()
         removed += 1
-    return removed
+    return removed + disks.remove(client, name)
 
 
 def create_network(client: docker.DockerClient, layout: Layout) -> None:
@@ -112,6 +112,7 @@ def create_node(client: docker.DockerClient, layout: Layout, node: Node, image: 
         mem_limit=NODE_MEMORY,
         # A power cycle must leave nothing in /run, as on a machine.
         tmpfs={"/run": "mode=755,size=64m"},
+        volumes=disks.volumes(layout, node.name),
     )
 
 

@@ -5,27 +5,23 @@ What is measured is what the clients saw and how long Pacemaker took to have eve
 
 from __future__ import annotations
 
-import secrets as random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
-from quorate.lab.clients import compute, dashboard, identity
-from quorate.lab.clients.database import DATABASE, DatabaseSession
-from quorate.lab.clients.queue import QueueSession
 from quorate.lab.cluster import Lab
-from quorate.lab.config import AMQP_USER
-from quorate.lab.driver import Driver, Session
-from quorate.lab.op import OK, Op
+from quorate.lab.history import FAULT, INJECTED, OK, RECOVERED, HistoryLog, Op
 from quorate.lab.progress import Progress
+from quorate.lab.recorder import Recorder
+from quorate.lab.workload import Place
+from quorate.lab.workloads.probes import PROBES
 from quorate.lib.problem import Failed
 
-RATE = 20.5
-"""Requests per second of each client: a little above the 20 that the drill promises."""
+HISTORY = "drill.jsonl"
+"""The file in the lab's folder in which the last drill's history is kept."""
 WARM_UP = 20
 """Successful requests each client must have before the first fault: a drill without traffic proves nothing."""
 RECOVERY = 300.0
@@ -170,79 +166,57 @@ def summarize(ops: Sequence[Op], began: float, injected: float, ended: float) ->
 
 
 def _describe(op: Op, injected: float) -> str:
-    return f"{op.address or 'no node'} at {op.began - injected:+.2f} s: {op.detail}"
-
-
-def prepare_database(lab: Lab) -> str:
-    """The drill's own database and user; returns the user's password, which is new each time."""
-    password = random.token_urlsafe(18)
-    statements = (
-        f"CREATE DATABASE IF NOT EXISTS {DATABASE};\n"
-        f"CREATE TABLE IF NOT EXISTS {DATABASE}.rows_written"
-        " (id BIGINT AUTO_INCREMENT PRIMARY KEY, node VARCHAR(64));\n"
-        f"CREATE USER IF NOT EXISTS '{DATABASE}'@'%' IDENTIFIED BY '{password}';\n"
-        f"ALTER USER '{DATABASE}'@'%' IDENTIFIED BY '{password}';\n"
-        f"GRANT ALL ON {DATABASE}.* TO '{DATABASE}'@'%';\n"
-    )
-    lab.exec(lab.nodes[0], ["mariadb"], stdin=statements, timeout=30)
-    return password
+    return f"{op.node or 'no node'} at {op.began - injected:+.2f} s: {op.error}"
 
 
 @contextmanager
-def clients(lab: Lab, rate: float = RATE) -> Iterator[dict[str, Driver]]:
+def clients(lab: Lab, log: HistoryLog) -> Iterator[dict[str, Recorder]]:
     """A client per service, running against all nodes; they are stopped on leaving."""
-    password = prepare_database(lab)
-    token = identity.issue_token(lab.address(lab.nodes[0]), lab.secrets.demo_password)
-    sessions: dict[str, Callable[[], Session]] = {
-        "keystone": partial(identity.session, token),
-        "nova-api": partial(compute.session, token),
-        "dashboard": dashboard.session,
-        "rabbitmq": partial(QueueSession, AMQP_USER, lab.secrets.amqp_password),
-        "galera": partial(DatabaseSession, DATABASE, password),
-    }
-    addresses = [lab.address(node) for node in lab.nodes]
-    drivers = {name: Driver(name, session, addresses, rate) for name, session in sessions.items()}
+    places = [Place(node, lab.address(node)) for node in lab.nodes]
+    loads = [probe() for probe in PROBES]
+    for load in loads:
+        load.prepare(lab)
+    recorders = {load.service: Recorder(log, load, places) for load in loads}
     try:
-        for driver in drivers.values():
-            driver.start()
-        yield drivers
+        for recorder in recorders.values():
+            recorder.start()
+        yield recorders
     finally:
-        for driver in drivers.values():
-            driver.stop()
+        for recorder in recorders.values():
+            recorder.halt()
+        for recorder in recorders.values():
+            recorder.stop()
 
 
-def _warm_up(drivers: dict[str, Driver], seconds: float = 60.0) -> None:
+def _warm_up(recorders: Mapping[str, Recorder], seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
-    while True:
-        cold = {name: d.ops() for name, d in drivers.items() if sum(op.outcome == OK for op in d.ops()) < WARM_UP}
-        if not cold:
-            return
+    while cold := {name: recorder for name, recorder in recorders.items() if recorder.good < WARM_UP}:
         if time.monotonic() > until:
-            name, ops = next(iter(cold.items()))
-            why = next((op.detail for op in reversed(ops) if op.outcome != OK), "no request ended")
+            name, recorder = next(iter(cold.items()))
+            why = recorder.last_error or "no request ended"
             raise Failed(f"the client of {name} has too little success to begin the drill: {why}")
         time.sleep(0.2)
 
 
-def strike(lab: Lab, fault: Fault, node: str, drivers: dict[str, Driver]) -> Outcome:
+def strike(lab: Lab, fault: Fault, node: str, log: HistoryLog, recorders: Mapping[str, Recorder]) -> Outcome:
     """Inject one fault and wait until all is healthy again. Raises :class:`Failed` when it does not become so."""
     before, clones = fault.identity(lab, node), lab.clones()
     time.sleep(QUIET)
-    began = time.monotonic()
+    began = log.mark(FAULT, fault=fault.name)
     fault.inject(lab, node)
-    injected = time.monotonic()
+    injected = log.mark(INJECTED, nodes=[node])
     while missing := _unhealthy(lab, fault, node, before, clones):
-        if time.monotonic() - began > RECOVERY:
+        if log.now() - began > RECOVERY:
             raise Failed(f"{fault.name} on {node}: not healthy again after {RECOVERY:.0f} s: {missing}")
         time.sleep(LOOK)
-    healthy = time.monotonic() - began
+    healthy = log.mark(RECOVERED) - began
     time.sleep(QUIET)
-    ended = time.monotonic()
-    seen = {name: summarize(driver.ops(), began, injected, ended) for name, driver in drivers.items()}
+    ended = log.now()
+    seen = {name: summarize(tuple(recorder.ops), began, injected, ended) for name, recorder in recorders.items()}
     return Outcome(fault.name, node, healthy, seen)
 
 
-def _unhealthy(lab: Lab, fault: Fault, node: str, before: str, clones: Sequence[str]) -> str:
+def _unhealthy(lab: Lab, fault: Fault, node: str, before: str, clones: Mapping[str, int]) -> str:
     """What keeps the cluster from being healthy after *fault*, or the empty string."""
     # The cheap question first: until there is a new instance, Pacemaker may not even have noticed.
     if fault.identity(lab, node) in ("", before):
@@ -259,12 +233,13 @@ def run(lab: Lab, progress: Progress, node: str = "", faults: Sequence[Fault] = 
     with progress.step("waiting until everything is healthy"):
         lab.wait_healthy()
     outcomes = []
-    with clients(lab) as drivers:
+    header = {"drill": node, "nodes": list(lab.nodes), "lab": lab.name}
+    with HistoryLog(lab.folder / HISTORY, header) as log, clients(lab, log) as recorders:
         with progress.step("clients on every service"):
-            _warm_up(drivers)
+            _warm_up(recorders)
         for fault in faults:
             with progress.step(f"{fault.name} on {node}"):
-                outcomes.append(strike(lab, fault, node, drivers))
+                outcomes.append(strike(lab, fault, node, log, recorders))
             # Failures that are over must not count towards the next one's threshold.
             lab.exec(lab.nodes[0], ["crm_resource", "--cleanup"], timeout=60, check=False)
     return outcomes

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lxml import etree
 
 from quorate.lib.problem import Failed
 
-ACTIVE_ROLES = ("Started", "Promoted", "Unpromoted")
+PROMOTED = "Promoted"
+ACTIVE_ROLES = ("Started", PROMOTED, "Unpromoted")
 
 
 @dataclass(frozen=True)
@@ -65,22 +66,25 @@ class Health:
     instances: tuple[Instance, ...]
     failures: tuple[Failure, ...]
 
-    def missing(self, nodes: Iterable[str], clones: Iterable[str]) -> tuple[str, ...]:
+    def missing(self, nodes: Iterable[str], clones: Mapping[str, int]) -> tuple[str, ...]:
         """What keeps this from being healthy, one phrase each.
 
-        Healthy is: each of *nodes* online, a DC, quorum, an active instance of each of *clones* on each node,
-        and every resource there is active.
+        Healthy is: each of *nodes* online, a DC, quorum, an active instance of each of *clones* on each node, as many
+        of them promoted as *clones* says (0 for a clone that knows no roles), and every resource there is active.
         """
         wanted = tuple(nodes)
         states = {state.name: state for state in self.nodes}
         found = [f"node {name} is {_trouble(states.get(name))}" for name in wanted if _trouble(states.get(name))]
         found += [] if self.dc else ["no DC"]
         found += [] if self.quorate else ["no quorum"]
-        for clone in clones:
-            running = {each.node for each in self.instances if each.clone == clone and each.healthy}
+        for clone, promoted in clones.items():
+            running = {each.node: each.role for each in self.instances if each.clone == clone and each.healthy}
             absent = [name for name in wanted if name not in running]
             if absent:
                 found.append(f"{clone} is not Started on {', '.join(absent)}")
+            there = sum(running.get(name) == PROMOTED for name in wanted)
+            if there < min(promoted, len(wanted)):
+                found.append(f"{clone} is {PROMOTED} on {there} of {min(promoted, len(wanted))} nodes")
         for each in self.instances:
             if not each.clone and not each.healthy:
                 found.append(f"{each.resource} is {each.role}{' (failed)' if each.failed else ''}")
@@ -100,6 +104,22 @@ def _trouble(state: NodeState | None) -> str:
         "in maintenance": state.maintenance,
     }
     return next((word for word, raised in flags.items() if raised), "")
+
+
+def clones_of(xml: str | bytes) -> dict[str, int]:
+    """The clones in the CIB *xml* (or in its section of resources), each with the number of its promoted instances."""
+    root = etree.fromstring(xml.encode() if isinstance(xml, str) else xml)
+    return {clone.get("id") or "": _promoted(clone) for clone in root.iterfind(".//clone")}
+
+
+def _promoted(clone: etree._Element) -> int:
+    pairs = clone.iterfind("meta_attributes/nvpair")
+    meta = {pair.get("name", ""): pair.get("value", "") for pair in pairs}
+    if meta.get("promotable", "").lower() not in ("true", "on", "yes", "y", "1"):
+        return 0
+    # The older name is still understood by Pacemaker; one instance is its default.
+    most = meta.get("promoted-max") or meta.get("master-max") or "1"
+    return int(most) if most.isdigit() else 1
 
 
 def parse_crm_mon(text: str) -> Health:

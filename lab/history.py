@@ -12,11 +12,14 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
 from quorate.lib.problem import Problem
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 OK, FAIL, INFO = "ok", "fail", "info"
 OUTCOMES = (OK, FAIL, INFO)
@@ -91,7 +94,14 @@ class History:
 
     def of(self, workload: str) -> tuple[Op, ...]:
         """The operations of one workload."""
-        return tuple(op for op in self.ops if op.workload == workload)
+        return self._of.get(workload, ())
+
+    @cached_property
+    def _of(self) -> Mapping[str, tuple[Op, ...]]:
+        found: dict[str, list[Op]] = {}
+        for op in self.ops:
+            found.setdefault(op.workload, []).append(op)
+        return {workload: tuple(ops) for workload, ops in found.items()}
 
     @property
     def workloads(self) -> tuple[str, ...]:
@@ -185,7 +195,7 @@ class HistoryLog:
             self._file.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        text = json.dumps(line, separators=(",", ":")) + "\n"
+        text = _encode(line) + "\n"
         with self._lock:
             if self._file.closed:
                 return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 
 from quorate.lab.cluster import Lab
@@ -26,9 +27,11 @@ SCHEMA = 300.0
 """Seconds for one schema to be made."""
 
 
-def databases(lab: Lab, progress: Progress) -> None:
-    """Databases with their users and schemas, and the AMQP user. Needs galera and rabbitmq, on the first node."""
-    services = {service.name for service in lab.topology.services}
+def databases(lab: Lab, services: Collection[str], progress: Progress) -> None:
+    """What *services* need: databases with their users and schemas, and the AMQP user.
+
+    Those of :data:`STATEFUL` among them must run on the first node.
+    """
     node = lab.nodes[0]
     if "galera" in services:
         with progress.step("databases and users"):
@@ -43,8 +46,8 @@ def databases(lab: Lab, progress: Progress) -> None:
                 user.result()
 
 
-def _schemas(lab: Lab, node: str, services: set[str], progress: Progress) -> None:
-    if {"galera", "keystone"} <= services:
+def _schemas(lab: Lab, node: str, services: Collection[str], progress: Progress) -> None:
+    if {"galera", "keystone"} <= set(services):
         with progress.step("keystone's schema"):
             lab.exec(node, ["keystone-manage", "db_sync"], user="keystone", timeout=SCHEMA)
             lab.exec(
@@ -60,15 +63,13 @@ def _schemas(lab: Lab, node: str, services: set[str], progress: Progress) -> Non
                 env={"OS_BOOTSTRAP_PASSWORD": lab.secrets.admin_password},
                 timeout=SCHEMA,
             )
-    if {"galera", "nova-api"} <= services:
+    if {"galera", "nova-api"} <= set(services):
         with progress.step("nova's schemas"):
             _nova_schemas(lab, node)
 
 
 def identities(lab: Lab, progress: Progress) -> None:
     """The services' and the demo user, their projects and roles, and nova's endpoint. Needs a running keystone."""
-    if "keystone" not in {service.name for service in lab.topology.services}:
-        return
     with progress.step("users and endpoints"):
         lab.exec(
             lab.nodes[0],

@@ -2,6 +2,10 @@
 
 The recording, the deadline and the choice of the node are here, not in the clients: a client can neither forget to
 record nor hang, and every client goes to the next node when one refuses it, as behind an alias with several addresses.
+
+An operation that overruns its deadline has its session's connections broken under it, so that its thread comes back.
+One that does not come back even so is given up: the books are closed on it and another client takes the place of its
+own, which closes its connections if it ever returns, and is not heard any more.
 """
 
 from __future__ import annotations
@@ -9,14 +13,61 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from quorate.lab.history import FAIL, INFO, OK, HistoryLog, Op
-from quorate.lab.workload import Call, Pace, Place, Refused, Rejected, Session, Workload
+from quorate.lab.history import FAIL, INFO, OK, TROUBLE, HistoryLog, Op
+from quorate.lab.workload import (
+    Call,
+    Follower,
+    Interruptible,
+    Pace,
+    Place,
+    Refused,
+    Rejected,
+    Session,
+    Uncertain,
+    Workload,
+)
 
-_GRACE = 0.5
-"""Seconds beyond its deadline after which an operation is given up, whatever its thread is stuck in."""
+_INTERRUPT = 0.1
+"""Seconds beyond its deadline after which an operation's connections are broken."""
+_GIVE_UP = 0.6
+"""Seconds beyond its deadline after which an operation is given up."""
+_LOOK = 0.1
+"""Seconds between two looks of the watch."""
+_ARREARS = 1.0
+"""Seconds of operations that are made up for when the clients were held up; the rest is dropped, as users drop it."""
 _FINAL_PAUSE = 0.5
+
+
+class _Answer(NamedTuple):
+    outcome: str
+    node: str = ""
+    result: Any = None
+    error: str = ""
+
+
+@dataclass
+class _Running:
+    """An operation under way. *since* is monotonic, *began* the time of the run."""
+
+    index: int
+    worker: int
+    turn: int
+    call: Call
+    session: Session
+    final: bool
+    began: float
+    since: float
+    node: str = ""
+    interrupted: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
+    op: Op | None = None
+    given_up: bool = False
 
 
 class Recorder:
@@ -30,10 +81,12 @@ class Recorder:
         self._calls: Iterator[Call] = workload.ops()
         self._lock = threading.Lock()
         self._ticks = itertools.count()
+        self._turns: Counter[str] = Counter()
         self._stopping = threading.Event()
+        self._stopped = threading.Event()
         self._began = 0.0
         self._workers = itertools.count(1)
-        self._busy: dict[int, tuple[float, int]] = {}
+        self._running: dict[int, _Running] = {}
         self._good = 0
         self._last_error = ""
         self.ops: list[Op] = []
@@ -43,15 +96,21 @@ class Recorder:
         self._began = time.monotonic()
         for _ in range(self.pace.workers):
             self._hire()
-        threading.Thread(target=self._watch, daemon=True, name=f"{self.workload.name}-watch").start()
+        self._thread(self._watch, self._stopped, name="watch")
+
+    def halt(self) -> None:
+        """Invoke nothing more; waits for nothing."""
+        with self._lock:
+            self._stopping.set()
 
     def stop(self) -> None:
         """Invoke nothing more; what is under way gets until its deadline to end."""
-        self._stopping.set()
-        until = time.monotonic() + self.pace.deadline + _GRACE
-        while self._busy and time.monotonic() < until:
+        self.halt()
+        until = time.monotonic() + self.pace.deadline + _GIVE_UP + 1.0
+        while self._running and time.monotonic() < until:
             time.sleep(0.02)
-        self._give_up(time.monotonic())
+        self._stopped.set()
+        self._check(time.monotonic() + self.pace.deadline + _GIVE_UP)
 
     @property
     def good(self) -> int:
@@ -65,62 +124,109 @@ class Recorder:
 
     def settle(self, patience: float = 60.0) -> bool:
         """Carry out the final reads, each tried until it is ok or *patience* seconds have passed; whether all were."""
-        turns = itertools.count()
-        final = self.workload.final()
-        session = self.workload.open()
-        try:
-            call = next(final)
-            until = time.monotonic() + patience
-            while True:
-                op = self._bounded(session, 0, next(turns), call)
-                if op.outcome == OK:
-                    call, until = final.send(op), time.monotonic() + patience
-                elif time.monotonic() > until:
-                    return False
-                else:
-                    session.close()
+        with self._watching():
+            final = self.workload.final()
+            session = self.workload.open()
+            try:
+                call = next(final)
+                until = time.monotonic() + patience
+                while True:
+                    running = self._begin(0, session, call, final=True)
+                    self._thread(self._read, running, name="final")
+                    # The watch sees to it that this ends.
+                    running.done.wait()
+                    assert running.op is not None, "done is set when the books are closed"
+                    if running.op.outcome == OK:
+                        call, until = final.send(running.op), time.monotonic() + patience
+                        continue
+                    if not running.given_up:
+                        self._thread(self._close, session, name="close")
                     session = self.workload.open()
+                    if time.monotonic() > until:
+                        return False
                     time.sleep(_FINAL_PAUSE)
-        except StopIteration:
-            return True
-        finally:
-            session.close()
+            except StopIteration:
+                return True
+            except Exception as error:
+                # A mistake of the workload itself: the run is not settled, but what it recorded is kept.
+                said = f"{self.workload.name}: final reads: {type(error).__name__}: {error}"
+                self._log.mark(TROUBLE, seen=said[:300])
+                return False
+            finally:
+                self._thread(self._close, session, name="close")
 
     # -- one operation -----------------------------------------------------------------------------------
 
-    def _bounded(self, session: Session, worker: int, turn: int, call: Call) -> Op:
-        """A final read in a thread of its own, so that it too ends at its deadline whatever the client does."""
-        index = self._log.invoke(self.workload.name, worker, call.f, call.value, final=True)
-        began, answer = self._log.now(), []
-        thread = threading.Thread(
-            target=lambda: answer.append(self._ask(session, turn, call)), daemon=True, name="final-read"
-        )
-        thread.start()
-        thread.join(self.pace.deadline + _GRACE)
-        outcome, node, result, error = answer[0] if answer else (INFO, "", None, "no answer within the deadline")
-        self._log.complete(index, outcome, node, result, error)
-        return Op(
-            index, self.workload.name, worker, call.f, call.value, began, self._log.now(), outcome, node, result, error
-        )
+    def _begin(self, worker: int, session: Session, call: Call, *, final: bool = False) -> _Running:
+        """Open the books on *call*. With the lock held, or before there is anybody else."""
+        turn = self._turns[call.f]
+        self._turns[call.f] += 1
+        index = self._log.invoke(self.workload.name, worker, call.f, call.value, final=final)
+        running = _Running(index, worker, turn, call, session, final, self._log.now(), time.monotonic())
+        self._running[index] = running
+        return running
 
-    def _ask(self, session: Session, turn: int, call: Call) -> tuple[str, str, object, str]:
-        """Try the nodes in turn until one takes *call*: outcome, node, result, error."""
-        until = time.monotonic() + self.pace.deadline
+    def _finish(self, running: _Running, answer: _Answer) -> bool:
+        """Close the books on *running*, once. With the lock held. False when they were closed already."""
+        if self._running.pop(running.index, None) is None:
+            return False
+        outcome, node, result, error = answer
+        self._log.complete(running.index, outcome, node, result, error)
+        running.op = Op(
+            running.index,
+            self.workload.name,
+            running.worker,
+            running.call.f,
+            running.call.value,
+            running.began,
+            self._log.now(),
+            outcome,
+            node,
+            result,
+            error,
+            final=running.final,
+        )
+        self.ops.append(running.op)
+        if isinstance(self.workload, Follower):
+            self.workload.ended(running.op)
+        if outcome != OK:
+            self._last_error = error
+        elif not running.final:
+            self._good += 1
+        running.done.set()
+        return True
+
+    def _ask(self, running: _Running) -> _Answer:
+        """Try the nodes in turn until one takes the call."""
+        call, until = running.call, running.since + self.pace.deadline
         refusals = []
-        for place in self._order(turn, call):
+        for place in self._order(running.turn, call):
             left = until - time.monotonic()
             if left <= 0:
                 break
+            running.node = place.node
             try:
-                return OK, place.node, session.invoke(call, place, left), ""
+                return _Answer(OK, place.node, running.session.invoke(call, place, left))
             except Refused as refusal:
                 refusals.append(f"{place.node}: {refusal}")
             except Rejected as rejection:
-                return FAIL, place.node, None, str(rejection)[:200]
+                return _Answer(FAIL, place.node, None, self._words(running, str(rejection)))
+            except Uncertain as doubt:
+                return _Answer(INFO, place.node, doubt.result, self._words(running, str(doubt)))
             except Exception as error:
-                outcome = FAIL if call.f in self.workload.pure else INFO
-                return outcome, place.node, None, f"{type(error).__name__}: {error}"[:200]
-        return FAIL, "", None, f"no node takes requests: {'; '.join(refusals)}"[:300]
+                said = self._words(running, f"{type(error).__name__}: {error}")
+                return _Answer(self._unknown(call), place.node, None, said)
+        return _Answer(FAIL, "", None, f"no node takes requests: {'; '.join(refusals)}"[:300])
+
+    def _words(self, running: _Running, said: str) -> str:
+        return f"{self._late()}: {said}"[:200] if running.interrupted else said[:200]
+
+    def _late(self) -> str:
+        return f"no answer within {self.pace.deadline:g} s"
+
+    def _unknown(self, call: Call) -> str:
+        """What has no effect was certainly not done when its answer is missing."""
+        return FAIL if call.f in self.workload.pure else INFO
 
     def _order(self, turn: int, call: Call) -> Sequence[Place]:
         first = next((i for i, place in enumerate(self._places) if place.node == call.node), None)
@@ -129,69 +235,103 @@ class Recorder:
         start = turn % len(self._places) if first is None else first
         return self._places[start:] + self._places[:start]
 
-    # -- the workers -------------------------------------------------------------------------------------
+    # -- the threads -------------------------------------------------------------------------------------
+
+    def _thread(self, work: Any, *args: Any, name: str) -> None:
+        # A daemon: one that is stuck in a library for ever does not keep the program from ending.
+        threading.Thread(target=work, args=args, daemon=True, name=f"{self.workload.name}-{name}").start()
 
     def _hire(self) -> None:
         number = next(self._workers)
-        threading.Thread(target=self._work, args=(number,), daemon=True, name=f"{self.workload.name}-{number}").start()
+        self._thread(self._work, number, name=str(number))
 
     def _work(self, worker: int) -> None:
-        session = self.workload.open()
-        interval = 1.0 / self.pace.rate if self.pace.rate else 0.0
+        session: Session | None = None
         try:
-            while not self._stopping.is_set():
+            session = self.workload.open()
+            while self._wait_turn():
                 with self._lock:
-                    tick = next(self._ticks)
-                due = self._began + tick * interval
-                now = time.monotonic()
-                if due > now and self._stopping.wait(due - now):
-                    return
-                with self._lock:
-                    call = next(self._calls)
-                    index = self._log.invoke(self.workload.name, worker, call.f, call.value)
-                    began = self._log.now()
-                    self._busy[worker] = (time.monotonic(), index)
-                outcome, node, result, error = self._ask(session, tick, call)
+                    call = None if self._stopping.is_set() else next(self._calls, None)
+                    if call is None:
+                        return
+                    running = self._begin(worker, session, call)
+                answer = self._ask(running)
                 with self._lock:
                     # The watch has given this operation up, recorded it, and hired somebody else.
-                    if self._busy.pop(worker, None) is None:
+                    if not self._finish(running, answer):
                         return
-                    self._log.complete(index, outcome, node, result, error)
-                    ended = self._log.now()
-                    self.ops.append(
-                        Op(
-                            index,
-                            self.workload.name,
-                            worker,
-                            call.f,
-                            call.value,
-                            began,
-                            ended,
-                            outcome,
-                            node,
-                            result,
-                            error,
-                        )
-                    )
-                    if outcome == OK:
-                        self._good += 1
-                    else:
-                        self._last_error = error
+        except Exception as error:
+            # A mistake of the workload itself: whatever was not loaded because of it must not look like health.
+            self._last_error = f"client {worker} died: {type(error).__name__}: {error}"[:300]
+            self._log.mark(TROUBLE, seen=f"{self.workload.name}: {self._last_error}")
         finally:
-            session.close()
+            if session is not None:
+                self._close(session)
 
-    def _watch(self) -> None:
-        """Record what overran the deadline, whatever its thread is stuck in, and replace the worker."""
-        while not self._stopping.wait(0.1):
-            for _ in range(self._give_up(time.monotonic() - self.pace.deadline - _GRACE)):
-                self._hire()
+    def _wait_turn(self) -> bool:
+        """Wait until the next operation is due; False when there is to be none."""
+        if self.pace.rate:
+            with self._lock:
+                due = self._began + next(self._ticks) / self.pace.rate
+                behind = time.monotonic() - due
+                if behind > _ARREARS:
+                    self._began += behind
+            if behind < 0:
+                self._stopping.wait(-behind)
+        return not self._stopping.is_set()
 
-    def _give_up(self, before: float) -> int:
-        """Close the books on every operation that began before *before* (monotonic); how many."""
+    def _read(self, running: _Running) -> None:
+        answer = self._ask(running)
         with self._lock:
-            stuck = [worker for worker, (began, _) in self._busy.items() if began <= before]
-            for worker in stuck:
-                _, index = self._busy.pop(worker)
-                self._last_error = f"no answer within {self.pace.deadline:.0f} s"
-                self._log.complete(index, INFO, error=self._last_error)
-        return len(stuck)
+            heard = self._finish(running, answer)
+        if not heard:
+            self._close(running.session)
+
+    @staticmethod
+    def _close(session: Session) -> None:
+        try:
+            session.close()
+        except Exception:
+            # Nothing is known of a client's last breath but that it was one.
+            pass
+
+    @staticmethod
+    def _interrupt(session: Session) -> None:
+        if isinstance(session, Interruptible):
+            try:
+                session.interrupt()
+            except Exception:
+                # It is given up a moment later.
+                pass
+
+    # -- the watch ---------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        ended = threading.Event()
+        self._thread(self._watch, ended, name="watch")
+        try:
+            yield
+        finally:
+            ended.set()
+
+    def _watch(self, ended: threading.Event) -> None:
+        while not ended.wait(_LOOK):
+            self._check(time.monotonic())
+
+    def _check(self, now: float) -> None:
+        """Break the connections of what is overdue at *now*; give up, and replace, what did not come back from that."""
+        with self._lock:
+            late = [one for one in self._running.values() if now - one.since > self.pace.deadline + _INTERRUPT]
+            fresh = [one for one in late if not one.interrupted]
+            for one in late:
+                one.interrupted = True
+                if now - one.since > self.pace.deadline + _GIVE_UP:
+                    one.given_up = True
+                    self._finish(one, _Answer(self._unknown(one.call), one.node, None, self._late()))
+            # With the lock held: it cannot end meanwhile, and its session break under the next operation.
+            for one in fresh:
+                self._interrupt(one.session)
+        for one in late:
+            if one.given_up and not one.final and not self._stopping.is_set():
+                self._hire()

@@ -14,7 +14,7 @@ class Service:
 
     Its processes are those of *user* (any, when empty) whose command name is one of *commands*. *port* is where
     clients come and *hello* is what makes it say a first byte; *peer_ports* are between its own nodes. *data* is the
-    folder that must not fill up.
+    folder that must not fill up, and *disk* the size in bytes of the disk that it gets in a lab.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Service:
     hello: bytes
     peer_ports: tuple[int, ...] = ()
     data: str = ""
+    disk: int = 0
 
     @property
     def clone(self) -> str:
@@ -41,13 +42,14 @@ class Service:
             return f"does not answer ({error})"
 
 
+_MIB = 1024 * 1024
 _HTTP = b"GET / HTTP/1.0\r\n\r\n"
 SERVICES = (
     Service("keystone", ("uwsgi", "uwsgi_python3", "uwsgi-core"), "keystone", 5000, _HTTP),
     Service("nova-api", ("uwsgi", "uwsgi_python3", "uwsgi-core"), "nova", 8774, _HTTP),
     Service("dashboard", ("apache2",), "", 80, _HTTP),
-    Service("rabbitmq", ("beam.smp",), "rabbitmq", 5672, b"AMQP\0\0\t\1", (25672,), "/var/lib/rabbitmq"),
-    Service("galera", ("mariadbd", "mysqld"), "mysql", 3306, b"", (4567,), "/var/lib/mysql"),
+    Service("rabbitmq", ("beam.smp",), "rabbitmq", 5672, b"AMQP\0\0\t\1", (25672,), "/var/lib/rabbitmq", 512 * _MIB),
+    Service("galera", ("mariadbd", "mysqld"), "mysql", 3306, b"", (4567,), "/var/lib/mysql", 1536 * _MIB),
 )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from quorate.lab.checker import Checker
@@ -25,6 +25,14 @@ class Refused(Exception):
 
 class Rejected(Exception):
     """The service answered, and the answer means that the operation was certainly not done."""
+
+
+class Uncertain(Exception):
+    """Nobody knows whether the operation was done; if it was, *result* is what it gave."""
+
+    def __init__(self, why: str, result: Any) -> None:
+        super().__init__(why)
+        self.result = result
 
 
 class Place(NamedTuple):
@@ -51,7 +59,7 @@ class Call:
 class Pace:
     """How fast a workload goes: *rate* operations per second (0: as fast as they end) by *workers* clients.
 
-    *deadline*: seconds after which an operation has no outcome.
+    *deadline*: seconds after which an operation has no outcome, whatever its client is stuck in.
     """
 
     rate: float
@@ -66,11 +74,27 @@ class Session(Protocol):
         """Carry *call* out at *place* within *timeout* seconds; its result, as JSON can say it.
 
         Raises :class:`Refused` before anything was asked, :class:`Rejected` when it was certainly not done, and
-        anything else when nobody knows.
+        :class:`Uncertain` or anything else when nobody knows.
         """
 
     def close(self) -> None:
         """Let go of the connections."""
+
+
+@runtime_checkable
+class Interruptible(Protocol):
+    """A session whose connections another thread can break: whatever library its own thread is stuck in."""
+
+    def interrupt(self) -> None:
+        """Shut every connection down at once, waiting for nothing; a call that is stuck in one fails."""
+
+
+@runtime_checkable
+class Follower(Protocol):
+    """A workload whose next operations depend on how the ones before them ended."""
+
+    def ended(self, op: Op) -> None:
+        """*op* is over, and recorded. Never while :meth:`Workload.ops` is asked; it must not wait for anything."""
 
 
 class Workload(Protocol):

@@ -18,8 +18,7 @@ class Audits:
         found = [mark.detail for mark in history.all(AUDIT)]
         if not found:
             return Verdict(self.name, UNKNOWN, "the cluster was not audited")
-        bad = [f"{one['name']}: {one['seen']}" for one in found if one["value"] != VALID]
+        bad = tuple(f"{one['name']}: {one['seen']}" for one in found if one["value"] != VALID)
         words = "; ".join(bad) if bad else f"{len(found)} audits found nothing"
-        return Verdict(
-            self.name, worst([str(one["value"]) for one in found]), words, {"audits": len(found)}, tuple(bad)
-        )
+        figures = {"audits": len(found), "not valid": len(bad)}
+        return Verdict(self.name, worst([str(one["value"]) for one in found]), words, figures, bad)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from quorate.lab.checker import INVALID, UNKNOWN, VALID, Verdict
-from quorate.lab.history import FAULT, GAVE_UP, HEALED, INJECTED, RECOVERED, TROUBLE, History
+from quorate.lab.history import EVENT, FAULT, HEALED, INJECTED, RECOVERED, TROUBLE, History, Mark
+
+DETECTED = frozenset({"failed", "fencing", "membership-lost", "quorum"})
+"""Kinds of events by which a cluster shows that it has noticed something."""
+RESTORED = frozenset({"started", "promoted"})
+_FAILED = re.compile(r"\w+ of (\w[\w-]*)")
+"""How an event names the resource that failed; a start names nothing else. Either may add the instance's number."""
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Valid when every instance was active again in time; unknown when the fault was not seen to have happened."""
+    """Valid when every instance was active again in time; unknown when the fault was not seen to have happened.
+
+    Times (s) are from the moment when the injection began: to the first event by which the cluster shows that it has
+    noticed; to the first instance that was started after that, of the resource that failed and on a node that was hurt,
+    as far as these are known; to all active again, which is also given from the end of the healing.
+    """
 
     name: str = "recovery"
 
@@ -20,10 +33,37 @@ class Recovery:
         if fault is None or injected is None:
             return Verdict(self.name, UNKNOWN, f"the fault was not injected: {trouble or 'no reason is recorded'}")
         healed, recovered = history.mark(HEALED), history.mark(RECOVERED)
+        figures = {"injection (s)": round(injected.t - fault.t, 3)}
+        words = []
+        events = [mark for mark in history.all(EVENT) if mark.t >= fault.t]
+        noticed = _first(events, DETECTED)
+        if noticed is not None:
+            figures["fault to detected (s)"] = round(noticed.t - fault.t, 3)
+            words.append(f"noticed after {noticed.t - fault.t:.1f} s")
+            after = [mark for mark in events if mark.t >= noticed.t]
+            named = _FAILED.match(str(noticed.detail.get("text", "")))
+            back = _first(after, RESTORED, injected.detail.get("nodes") or (), named[1] if named else "")
+            if back is not None:
+                figures["fault to first instance (s)"] = round(back.t - fault.t, 3)
+                words.append(f"first instance back after {back.t - fault.t:.1f} s")
         if recovered is None:
-            value = INVALID if history.mark(GAVE_UP) else UNKNOWN
-            return Verdict(self.name, value, trouble or "the run ended before the cluster was whole again")
-        figures = {"fault to whole (s)": round(recovered.t - fault.t, 2)}
+            value = INVALID if healed and "not whole" in trouble else UNKNOWN
+            return Verdict(self.name, value, trouble or "the run ended before the cluster was whole again", figures)
+        figures["fault to whole (s)"] = round(recovered.t - fault.t, 3)
         if healed:
-            figures["healed to whole (s)"] = round(recovered.t - healed.t, 2)
-        return Verdict(self.name, VALID, f"whole again {recovered.t - fault.t:.1f} s after the fault", figures)
+            figures["healed to whole (s)"] = round(recovered.t - healed.t, 3)
+        words.append(f"whole again {recovered.t - fault.t:.1f} s after the fault")
+        return Verdict(self.name, VALID, ", ".join(words), figures)
+
+
+def _first(
+    events: Sequence[Mark], kinds: Collection[str], nodes: Collection[str] = (), resource: str = ""
+) -> Mark | None:
+    """The first of *events* of one of *kinds*, on one of *nodes* and of *resource* if these are given."""
+    for event in events:
+        detail = event.detail
+        if detail.get("kind") not in kinds or (nodes and detail.get("node") not in nodes):
+            continue
+        if not resource or str(detail.get("text", "")).partition(":")[0] == resource:
+            return event
+    return None

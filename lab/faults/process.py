@@ -8,20 +8,22 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from quorate.lab.fault import Injected, NotInjected
+from quorate.lab.faults import mending
 from quorate.lab.services import service
-from quorate.lib.problem import Failed
 
 if TYPE_CHECKING:
     from quorate.lab.cluster import Lab
 
 SIGNALS = {"KILL": 9, "TERM": 15, "STOP": 19}
 _ENDED = 30.0
-"""Seconds that a service gets to end after SIGTERM, or its kernel to take it apart after SIGKILL."""
+"""Seconds that a process gets to end after SIGTERM, or its kernel to take it apart after SIGKILL."""
+_STOPPED = 5.0
 
-# Runs on the node: `find` knows the service's processes by user and command, whichever agent started them.
+# Runs on the node: `find` knows the processes by user and command, whichever agent started them.
 _SCRIPT = """
 import json, os, pwd, sys, time
 want = json.loads(sys.argv[1])
@@ -56,30 +58,79 @@ def send(process, signal):
 _SEND = (
     _SCRIPT
     + """
-hit, limit = {}, time.monotonic() + want["patience"]
-signal = want["signal"]
+begun, hit, signal = time.monotonic(), {}, want["signal"]
+# A main process that lives a moment longer than its worker starts another one, which has to go as well. What is
+# there later was started by somebody who noticed.
+again = begun + want["again"]
 while True:
-    # A main process that lives a moment longer than its worker starts another one: looked up anew until all are hit.
-    for process in find() if signal != 15 or not hit else []:
-        if (process[0], process[1]) not in hit or signal == 9:
-            send(process, signal)
-            hit[(process[0], process[1])] = process
+    fresh = [p for p in find() if (p[0], p[1]) not in hit] if not hit or time.monotonic() < again else []
+    for process in fresh:
+        hit[(process[0], process[1])] = process
+        send(process, signal)
     left = [now for now in map(same, hit.values()) if now]
-    done = all(now[2] in "Tt" for now in left) if signal == 19 else not left
-    if done and (signal == 15 or not [p for p in find() if (p[0], p[1]) not in hit]) or time.monotonic() > limit:
+    done = not fresh and (all(now[2] in "Tt" for now in left) if signal == 19 else not left)
+    if done or time.monotonic() > begun + want["patience"]:
         break
     time.sleep(0.002 if signal == 9 else 0.02)
-print(json.dumps({"hit": [list(p) for p in hit.values()], "left": [list(p) for p in left], "done": done}))
+print(json.dumps({"hit": [p[:2] for p in hit.values()], "left": [p[:2] for p in left], "done": done}))
 """
 )
 _CONTINUE = (
     _SCRIPT
     + """
-for process in want["pids"]:
-    if same(process):
+for process in find():
+    if process[2] in "Tt":
         send(process, 18)
+time.sleep(0.05)
+left = [p[0] for p in find() if p[2] in "Tt"]
+sys.exit(f"still stopped: {left}" if left else 0)
 """
 )
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Those of *user* (any, when empty) whose command name is one of *commands*. The kernel keeps 15 letters of it."""
+
+    user: str
+    commands: tuple[str, ...]
+
+    def strike(self, lab: Lab, node: str, signal: str, *, again: float = 0.3) -> list[list[int]]:
+        """Send *signal* to all of them on *node*, and see that they took it; pid and start (ticks) of each.
+
+        Those that appear within *again* seconds get it too, but not with SIGTERM, which lets a process end in
+        its own way. Raises :class:`NotInjected` when there is none, or when one is not gone (stopped) in time.
+        """
+        patience = _STOPPED if signal == "STOP" else _ENDED
+        said = json.loads(
+            self._run(
+                lab,
+                node,
+                _SEND,
+                patience + 10,
+                signal=SIGNALS[signal],
+                patience=patience,
+                again=0 if signal == "TERM" else again,
+            )
+        )
+        if not said["hit"]:
+            raise NotInjected(f"node {node}: SIG{signal}: there is no process {' or '.join(self.commands)}")
+        if not said["done"]:
+            raise NotInjected(f"node {node}: SIG{signal}: {len(said['left'])} processes are not seen to have taken it")
+        return list(said["hit"])
+
+    def find(self, lab: Lab, node: str) -> list[list[int]]:
+        """Pid and start (ticks) of each that lives on *node*."""
+        said = self._run(lab, node, _SCRIPT + "print(json.dumps([p[:2] for p in find()]))", 10)
+        return list(json.loads(said))
+
+    def let_go(self, lab: Lab, node: str) -> None:
+        """SIGCONT to each that is stopped on *node*, and see that none is any more."""
+        self._run(lab, node, _CONTINUE, 10)
+
+    def _run(self, lab: Lab, node: str, script: str, timeout: float, **more: Any) -> str:
+        want = json.dumps({"user": self.user, "commands": self.commands, **more})
+        return lab.exec(node, ["/usr/bin/python3", "-I", "-S", "-", want], stdin=script, timeout=timeout).out
 
 
 @dataclass(frozen=True)
@@ -92,51 +143,32 @@ class Signal:
 
     @property
     def name(self) -> str:
-        where = {1: "", 2: "-on-two", 3: "-on-all"}[self.count]
-        return f"{self.signal.lower()}-{self.service}{where}"
+        return f"{self.signal.lower()}-{self.service}{mending.suffix(self.count)}"
 
     @property
     def about(self) -> str:
-        where = {1: "one node", 2: "two nodes", 3: "all nodes"}[self.count]
-        return f"SIG{self.signal} to every process of {self.service} on {where}"
+        taken = "stopped" if self.signal == "STOP" else "gone"
+        return f"SIG{self.signal} to every process of {self.service} on {mending.words(self.count)}, each seen {taken}"
 
     def available(self, lab: Lab) -> str:
-        return "" if service(self.service).clone in lab.clones() else f"{self.service} is not in the lab's topology"
+        if service(self.service).clone not in lab.clones():
+            return f"{self.service} is not in the lab's topology"
+        return mending.too_few(lab, self.count)
 
     @contextmanager
     def inject(self, lab: Lab, chance: random.Random) -> Iterator[Injected]:
-        nodes = tuple(sorted(chance.sample(lab.nodes, self.count)))
-        with ThreadPoolExecutor(len(nodes)) as pool:
-            seen = dict(zip(nodes, pool.map(lambda node: self._send(lab, node), nodes), strict=True))
-        pids = {node: [process[:2] for process in said["hit"]] for node, said in seen.items()}
-        words = "; ".join(f"{node}: {len(hit)} processes" for node, hit in pids.items())
-        try:
-            for node, said in seen.items():
-                if not said["hit"]:
-                    raise NotInjected(f"node {node}: {self.name}: there was no process of {self.service}")
-                if not said["done"]:
-                    raise NotInjected(f"node {node}: {self.name}: {len(said['left'])} processes took no notice")
-            yield Injected(nodes, f"SIG{self.signal}: {words}", {"pids": pids})
-        finally:
-            if self.signal == "STOP":
-                for node in nodes:
-                    self._continue(lab, node, pids[node])
-
-    def _send(self, lab: Lab, node: str) -> dict[str, list[list[object]]]:
-        said = self._run(
-            lab, node, _SEND, signal=SIGNALS[self.signal], patience=_ENDED if self.signal != "STOP" else 5.0
-        )
-        return dict(json.loads(said))
-
-    def _continue(self, lab: Lab, node: str, pids: list[list[object]]) -> None:
-        try:
-            self._run(lab, node, _CONTINUE, pids=pids)
-        except Failed:
-            # Its power is off: nothing is stopped there any more.
-            if node in lab.running():
-                raise
-
-    def _run(self, lab: Lab, node: str, script: str, **more: object) -> str:
         what = service(self.service)
-        want = json.dumps({"user": what.user, "commands": what.commands, **more})
-        return lab.exec(node, ["/usr/bin/python3", "-I", "-S", "-", want], stdin=script, timeout=_ENDED + 10).out
+        processes = Processes(what.user, what.commands)
+        nodes = mending.choose(lab, chance, self.count)
+        healing = [
+            partial(mending.persist, lab, node, partial(processes.let_go, lab, node))
+            for node in nodes
+            if self.signal == "STOP"
+        ]
+        with mending.healed_by(*healing):
+            with ThreadPoolExecutor(len(nodes)) as pool:
+                taken = list(pool.map(lambda node: processes.strike(lab, node, self.signal), nodes))
+            pids = {node: [pid for pid, _ in hit] for node, hit in zip(nodes, taken, strict=True)}
+            said = "; ".join(f"{node}: {len(hit)} processes" for node, hit in pids.items())
+            end = "stopped" if self.signal == "STOP" else "gone"
+            yield Injected(nodes, f"SIG{self.signal} to {self.service}, all seen {end}: {said}", {"pids": pids})

@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quorate.lab.workload import Workload
+from quorate.lab.workloads.dashboard import Dashboard
+from quorate.lab.workloads.keystone import Keystone
+from quorate.lab.workloads.nova_api import NovaApi
+from quorate.lab.workloads.probes import PROBES
+from quorate.lab.workloads.queue import queue_mirrored, queue_quorum
+from quorate.lab.workloads.sql_bank import SqlBank
+from quorate.lab.workloads.sql_register import SqlRegister
 from quorate.lab.workloads.sql_set import SqlSet
 from quorate.lib.problem import Problem
 
-WORKLOADS: tuple[Callable[[], Workload], ...] = (SqlSet,)
+WORKLOADS: tuple[Callable[[], Workload], ...] = (
+    Keystone,
+    NovaApi,
+    Dashboard,
+    queue_mirrored,
+    queue_quorum,
+    SqlSet,
+    SqlBank,
+    SqlRegister,
+    *PROBES,
+)
 
 
 def make(name: str) -> Workload:

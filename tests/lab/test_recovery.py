@@ -11,10 +11,10 @@ import pymysql
 import pytest
 
 from quorate.lab import drill
-from quorate.lab.clients.database import DATABASE
 from quorate.lab.cluster import Lab
 from quorate.lab.config import AMQP_USER
 from quorate.lab.progress import Progress
+from quorate.lab.workloads.probes import DATABASE, prepare_database
 
 QUEUE = "kept"
 MESSAGES = 200
@@ -142,7 +142,7 @@ def test_the_drill(lab: Lab) -> None:
 @pytest.mark.timeout(600)
 def test_a_total_outage_of_database_and_broker_loses_nothing(lab: Lab, messages: int) -> None:
     """Every database and every broker is killed at once; all come back alone, as one cluster each, with the data."""
-    password = drill.prepare_database(lab)
+    password = prepare_database(lab)
     for node in lab.nodes:
         with database(lab, node, password) as link, link.cursor() as cursor:
             for _ in range(50):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quorate.lab.health import parse_crm_mon
+from quorate.lab.health import clones_of, parse_crm_mon
 from quorate.lib.problem import Failed
 
 NODE = '<node name="{}" online="{}" standby="false" maintenance="false" pending="false" unclean="{}"/>'
@@ -39,8 +39,8 @@ def text(
     return HEALTHY.format(nodes=nodes, second=SECOND.format(role, failed, blocked, attribute, where), failures=failures)
 
 
-def missing(xml: str, clones: tuple[str, ...] = ("keystone-clone",)) -> tuple[str, ...]:
-    return parse_crm_mon(xml).missing(("n1", "n2"), clones)
+def missing(xml: str, promoted: int = 0) -> tuple[str, ...]:
+    return parse_crm_mon(xml).missing(("n1", "n2"), {"keystone-clone": promoted})
 
 
 def test_a_healthy_cluster_lacks_nothing() -> None:
@@ -68,8 +68,32 @@ def test_each_lack_is_one_phrase(xml: str, phrase: str) -> None:
     assert phrase in missing(xml)
 
 
+def test_a_promotable_clone_needs_its_promoted_instances() -> None:
+    one = text(role="Promoted").replace('id="keystone" role="Started"', 'id="keystone" role="Unpromoted"')
+    both = one.replace('"Unpromoted"', '"Promoted"')
+    assert missing(one) == missing(one, 1) == missing(both, 2) == ()
+    assert missing(one, 2) == missing(one, 3) == ("keystone-clone is Promoted on 1 of 2 nodes",)
+
+
+@pytest.mark.parametrize(
+    ("meta", "promoted"),
+    [
+        ({}, 0),
+        ({"interleave": "true", "promoted-max": "3"}, 0),
+        ({"promotable": "false", "promoted-max": "3"}, 0),
+        ({"promotable": "true"}, 1),
+        ({"promotable": "true", "promoted-max": "3"}, 3),
+        ({"promotable": "yes", "master-max": "2"}, 2),
+    ],
+)
+def test_the_cib_says_how_many_are_promoted(meta: dict[str, str], promoted: int) -> None:
+    pairs = "".join(f'<nvpair id="{name}" name="{name}" value="{value}"/>' for name, value in meta.items())
+    clone = f'<clone id="db-clone"><meta_attributes id="m">{pairs}</meta_attributes><primitive id="db"/></clone>'
+    assert clones_of(f"<resources>{clone}<clone id='web-clone'/></resources>") == {"db-clone": promoted, "web-clone": 0}
+
+
 def test_an_absent_node_and_clone_are_missed() -> None:
-    found = parse_crm_mon(text()).missing(("n1", "n2", "n3"), ("keystone-clone", "nova-api-clone"))
+    found = parse_crm_mon(text()).missing(("n1", "n2", "n3"), {"keystone-clone": 0, "nova-api-clone": 0})
     assert "node n3 is unknown to the cluster" in found
     assert "nova-api-clone is not Started on n1, n2, n3" in found
 
@@ -78,7 +102,7 @@ def test_failures_are_told_but_do_not_make_a_recovered_resource_unhealthy() -> N
     failure = '<failure op_key="keystone_start_0" node="n2" exitstatus="error" exitreason="no config"/>'
     health = parse_crm_mon(text(failures=failure))
     assert [str(each) for each in health.failures] == ["keystone_start_0 on n2: error (no config)"]
-    assert health.missing(("n1", "n2"), ("keystone-clone",)) == ()
+    assert health.missing(("n1", "n2"), {"keystone-clone": 0}) == ()
 
 
 def test_what_is_not_xml_is_a_failure() -> None:

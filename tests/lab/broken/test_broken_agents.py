@@ -1,0 +1,119 @@
+"""Two agents that are deliberately broken, each in place of ours on a real lab: the checkers must say so.
+
+Neither breaks anything that Pacemaker sees. After each, the lab has our agents again, and clean data.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from quorate.lab import archive, audit, run
+from quorate.lab.checker import INVALID, VALID
+from quorate.lab.cluster import Lab
+from quorate.lab.config import File
+from quorate.lab.faults.process import Signal
+from quorate.lab.run import Outcome
+from quorate.lab.scenario import Scenario
+
+HERE = Path(__file__).parent
+AGENTS = "/usr/lib/ocf/resource.d/quorate"
+
+
+@contextmanager
+def broken(lab: Lab, agent: str, double: str) -> Iterator[None]:
+    """*double* answers to the name of *agent* on every node; what is running keeps running until its next start."""
+    path = f"{AGENTS}/{agent}"
+    ours = {node: archive.get_file(lab.container(node), path) for node in lab.nodes}
+    try:
+        for node in lab.nodes:
+            lab.put(node, [File(path, (HERE / double).read_bytes(), mode=0o755)])
+        yield
+    finally:
+        for node, content in ours.items():
+            lab.put(node, [File(path, content, mode=0o755)])
+
+
+def judged(outcome: Outcome) -> dict[str, str]:
+    return {verdict.checker: verdict.value for verdict in outcome.verdicts}
+
+
+def assert_clean(lab: Lab) -> None:
+    """The lab is whole, and no audit finds anything."""
+    lab.cleanup()
+    lab.wait_healthy(180)
+    assert [finding for finding in audit.audit(lab) if finding.value != VALID] == []
+
+
+@pytest.mark.timeout(600)
+def test_a_broker_that_forgets_its_messages_is_caught(lab: Lab, tmp_path: Path) -> None:
+    """All brokers at once: messages that another node still had would be copied back."""
+    scenario = Scenario(
+        "forgetful-rabbitmq",
+        "kill -9 of rabbitmq on all nodes, with an agent that deletes its messages",
+        Signal("KILL", "rabbitmq", 3),
+        workloads=("queue-mirrored", "queue-quorum"),
+        expect=INVALID,
+    )
+    try:
+        with broken(lab, "rabbitmq", "forgetful_rabbitmq.py"):
+            outcome = run.run(scenario, lab, tmp_path / "out", seed=1)
+    finally:
+        forget_queues(lab)
+    seen = {verdict.checker: verdict for verdict in outcome.verdicts}
+    assert outcome.expected, outcome.verdicts
+    assert judged(outcome)["recovery"] == VALID, seen["recovery"]
+    for queue in scenario.workloads:
+        assert judged(outcome)[queue] == INVALID, seen[queue]
+        assert seen[queue].figures["lost"] > 0
+        assert seen[queue].offending
+    assert_clean(lab)
+
+
+def forget_queues(lab: Lab) -> None:
+    """Delete what the load declared: a queue that has lost its members stays as it is otherwise."""
+    node = lab.nodes[0]
+    for queue in lab.exec(node, ["rabbitmqctl", "-q", "list_queues", "--no-table-headers", "name"]).out.split():
+        lab.exec(node, ["rabbitmqctl", "-q", "delete_queue", queue], check=False)
+
+
+@pytest.mark.timeout(600)
+def test_a_database_that_founds_its_own_cluster_is_caught(lab: Lab, tmp_path: Path) -> None:
+    scenario = Scenario(
+        "selfish-galera",
+        "kill -9 of galera on all nodes, with an agent that founds a cluster at every start",
+        Signal("KILL", "galera", 3),
+        workloads=("sql-set",),
+        expect=INVALID,
+    )
+    try:
+        with broken(lab, "galera", "selfish_galera.py"):
+            outcome = run.run(scenario, lab, tmp_path / "out", seed=1)
+    finally:
+        reunite(lab)
+    seen = {verdict.checker: verdict for verdict in outcome.verdicts}
+    assert outcome.expected, outcome.verdicts
+    assert judged(outcome)["recovery"] == VALID, seen["recovery"]
+    assert judged(outcome)["sql-set"] == INVALID, seen["sql-set"]
+    assert seen["sql-set"].figures["lost"] > 0
+    assert judged(outcome)["audits"] == INVALID, seen["audits"]
+    assert_clean(lab)
+
+
+def reunite(lab: Lab) -> None:
+    """One cluster again, with the first node's data: the others forget where they were, and are given all of it."""
+    for node in lab.nodes[1:]:
+        lab.exec(node, ["sh", "-c", "rm -f /var/lib/mysql/grastate.dat /var/lib/mysql/gvwstate.dat"])
+    # SIGKILL: a server that ends in good order writes its position down again.
+    with Signal("KILL", "galera", len(lab.nodes)).inject(lab, random.Random(1)):
+        pass
+    # Pacemaker has not noticed yet, but a client at the door has.
+    until = time.monotonic() + 180
+    while missing := run.wanting(lab):
+        assert time.monotonic() < until, missing
+        time.sleep(0.5)
