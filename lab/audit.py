@@ -15,7 +15,7 @@ from quorate.lab.audits import cluster, galera, machine, rabbitmq
 from quorate.lab.audits.evidence import Audit, Evidence, Opinion, gather
 from quorate.lab.checker import UNKNOWN, VALID
 from quorate.lab.services import SERVICES
-from quorate.lib.problem import Failed
+from quorate.lib.problem import Problem
 
 if TYPE_CHECKING:
     from quorate.lab.cluster import Lab
@@ -41,26 +41,33 @@ def audit(lab: Lab, cib_before: str = "", patience: float = PATIENCE) -> Iterato
     What cannot be looked at (a node without power, an engine that is gone) is unknown. Nothing is raised.
     """
     audits = (*AUDITS, *([cluster.unchanged(cib_before)] if cib_before else []))
+    why = ""
     try:
         clones = lab.clones()
-    except Exception as error:  # also the engine's many: whatever it is, nothing can be asked
-        why = f"no node tells what the cluster has: {str(error)[:300]}"
-        for one in audits:
-            # The machines can be looked at without the cluster.
-            yield next(_findings(lab, (one,), frozenset(), 0.0)) if not one.service else Finding(one.name, UNKNOWN, why)
-        return
-    services = frozenset(service.name for service in SERVICES if service.clone in clones)
-    yield from _findings(lab, [one for one in audits if not one.service or one.service in services], services, patience)
+        services = frozenset(each.name for each in SERVICES if each.clone in clones)
+    except Exception as error:  # also the engine's many: whatever it is, nobody tells
+        services, why = frozenset(each.name for each in SERVICES), f"no node tells what the cluster has: {error}"
+    asked = [one for one in audits if one.service in services or not one.service]
+    if why:
+        # What is left can be looked at without the cluster; nothing of it will pass by waiting.
+        asked, patience = [one for one in audits if not one.service], 0.0
+    found = {finding.name: finding for finding in _findings(lab, asked, services, patience)}
+    for one in audits:
+        if one.name in found:
+            yield found[one.name]
+        elif why:
+            yield Finding(one.name, UNKNOWN, why[:400])
 
 
-def _findings(lab: Lab, audits: Sequence[Audit], services: frozenset[str], patience: float) -> Iterator[Finding]:
+def _findings(lab: Lab, audits: Sequence[Audit], services: frozenset[str], patience: float) -> list[Finding]:
+    """Ask and judge, and ask again about what is not valid until *patience* (s) is over."""
     until = time.monotonic() + patience
     found: dict[str, Finding] = {}
     left, earlier = list(audits), None
     while True:
         try:
             evidence = gather(lab, [question for one in left for question in one.questions], services, earlier)
-        except Failed as failure:
+        except Problem as failure:
             found |= {one.name: Finding(one.name, UNKNOWN, str(failure)) for one in left}
             earlier = None
         else:
@@ -70,7 +77,7 @@ def _findings(lab: Lab, audits: Sequence[Audit], services: frozenset[str], patie
         if not left or time.monotonic() + _PAUSE > until:
             break
         time.sleep(_PAUSE)
-    yield from (found[one.name] for one in audits)
+    return [found[one.name] for one in audits]
 
 
 def _judge(one: Audit, evidence: Evidence) -> Finding:

@@ -146,6 +146,17 @@ def _said(lab: Lab, node: str, command: str) -> str:
         return f"(not available: {failure})\n"
 
 
+def _state(lab: Lab, node: str) -> dict[str, str]:
+    """What all of :data:`RUN_COMMANDS` say, in one go: to begin a command costs more than most of them do."""
+    mark = "=== quorate: "
+    script = "; ".join(f"echo '{mark}{name}'; {COMMANDS[name]} 2>&1" for name in RUN_COMMANDS)
+    said = _said(lab, node, f"{{ {script}; }}")
+    if mark not in said:
+        return {"state.txt": said}
+    parts = (part.partition("\n") for part in said.split(mark) if part)
+    return {name: text for name, _, text in parts}
+
+
 # -- one run ---------------------------------------------------------------------------------------------------------
 
 
@@ -179,7 +190,7 @@ def _run_of(lab: Lab, node: str, folder: Path, noted: Mapping[str, int], since: 
     texts = {path.removeprefix("/var/log/"): text for path, text in logs.read(lab, node, LOGS, noted).items() if text}
     pacemaker = texts.get(PACEMAKER.removeprefix("/var/log/"), "")
     texts["actions.log"] = "".join(f"{line}\n" for line in pacemaker.splitlines() if _ACTION.match(line))
-    texts |= {name: _said(lab, node, COMMANDS[name]) for name in RUN_COMMANDS}
+    texts |= _state(lab, node)
     texts["boot.log"] = lab.container(node).logs(timestamps=True, since=int(since)).decode("utf-8", "replace")
     for name, text in texts.items():
         if text:

@@ -150,10 +150,11 @@ def volumes(layout: Layout, node: str) -> dict[str, dict[str, str]]:
 
 
 def attach(layout: Layout) -> None:
-    """Mount the disks that there are: this machine may have been started anew."""
+    """Mount the disks that there are, for this machine may have been started anew; none of them is filled up by us."""
     for disk in disks_of(layout.name, tuple(node.name for node in layout.nodes)):
         if disk.image.exists():
             disk.mount()
+            disk.relieve()
 
 
 def remove(client: docker.DockerClient, name: str) -> int:
@@ -163,13 +164,13 @@ def remove(client: docker.DockerClient, name: str) -> int:
         with contextlib.suppress(docker.errors.NotFound):
             volume.remove(force=True)
     folder = _folder(name)
-    for image in sorted(folder.glob("*.img")):
-        point = image.with_suffix("")
+    points = {entry.with_suffix("") for entry in folder.iterdir()} if folder.is_dir() else set()
+    for point in sorted(points):
         if point.is_mount():
             _command("umount", str(point))
         if point.is_dir():
             point.rmdir()
-        image.unlink()
+        point.with_suffix(".img").unlink(missing_ok=True)
         removed += 1
     if folder.is_dir():
         folder.rmdir()

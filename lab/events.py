@@ -102,17 +102,21 @@ _RESULT = re.compile(r"Result of (\S+) operation for (\S+) on (\S+): (.*?)(?: \|
 _DONE = {"start": "started", "stop": "stopped", "promote": "promoted"}
 _WILL_FENCE = re.compile(r"(?:Cluster|Guest|Remote) node (\S+) will be fenced: (.*)")
 _FENCING = re.compile(r"Requesting peer fencing \((\w+)\) targeting (\S+)|Requesting fencing \((\w+)\) of node (\S+)")
-_FENCED = re.compile(
-    r"Operation '(\w+)' targeting (\S+) (?:by|using) (\S+) for (\S+?): (\w.*?)(?: \([^|]*\))? \| id=(\w+)"
-)
-_DC_SET = re.compile(r"Set DC to (\S+)")
-_DC_GONE = re.compile(r"Unset DC\. Was (\S+)")
-_DIED = re.compile(r"(pacemaker-\w+)\[\d+\] (terminated with signal .*?|exited with status .*?)(?: \||$)")
+_FENCED = re.compile(r"Operation '(\w+)' targeting (\S+) (?:by|using) (.+?) for \S+?: (\w.*?) \| id=(\w+)")
+# Every node notes whom it takes for the DC, and notes it again when it comes back; only the new one says this.
+_ELECTED = "Taking over DC status"
+_DIED = re.compile(r"(pacemaker-\w+)\[\d+\] (terminated.*?|exited with status .*?)(?: \||$)")
 _SETTING = r"maintenance-mode|maintenance|standby|is-managed|target-role"
-_SET = re.compile(rf"aborted by (\S+) doing (?:create|modify) ({_SETTING})=(\S*?):")
-_UNSET = re.compile(rf"aborted by deletion of nvpair\[@id='([^']*?)-({_SETTING})'\]")
-_STARTS = re.compile(r"Starting Pacemaker \S+")
-_SHUTS = re.compile(r"(?:Caught '(\w+)' signal|Shutting down Pacemaker|Lost connection to cluster layer.*)")
+_SET = re.compile(rf'\+\+ .*<nvpair id="([^"]+)" name="({_SETTING})" value="([^"]*)"')
+_CHANGED = re.compile(rf"\+  /cib/.*nvpair\[@id='([^']*?-({_SETTING}))'\]:  @value=([^,]*)")
+_UNSET = re.compile(rf"-- /cib/.*nvpair\[@id='([^']*?-({_SETTING}))'\]()$")
+_CONSTRAINED = re.compile(r"aborted by rsc_location\.(\S+) 'create'")
+_FREED = re.compile(r"aborted by deletion of rsc_location\[@id='([^']+)'\]")
+_PACEMAKERD = (
+    ("Starting Pacemaker", "Pacemaker starts"),
+    ("Shutting down Pacemaker", "Pacemaker is shut down"),
+    ("Lost connection to cluster layer", "Pacemaker lost its Corosync"),
+)
 _GOOD_RC = (0, 8)
 _DEGRADED_RC = (190, 191)
 
@@ -124,14 +128,18 @@ def pacemaker_events(written: Iterable[Line], ids: Mapping[str, str]) -> Iterato
         if match := _WILL_FENCE.match(line.message):
             reasons[match[1]] = match[2]
         elif line.source == "pacemaker-controld":
-            yield from _controld(line, ids, reasons)
+            yield from _controld(line, reasons)
         elif line.source == "pacemaker-fenced":
             yield from _fenced(line, reasons)
         elif line.source == "pacemakerd":
             yield from _pacemakerd(line)
+        elif line.source == "pacemaker-based":
+            match = _SET.match(line.message) or _CHANGED.match(line.message) or _UNSET.match(line.message)
+            if match:
+                yield _setting(line.wall, match[1], match[2], match[3], ids)
 
 
-def _controld(line: Line, ids: Mapping[str, str], reasons: Mapping[str, str]) -> Iterator[Event]:
+def _controld(line: Line, reasons: Mapping[str, str]) -> Iterator[Event]:
     message = line.message
     if match := _BEGUN.match(message):
         operation, resource, node = match.groups()
@@ -140,14 +148,12 @@ def _controld(line: Line, ids: Mapping[str, str], reasons: Mapping[str, str]) ->
         yield from _result(line.wall, *match.groups())
     elif match := _FENCING.match(message):
         yield _fencing(line, match, reasons)
-    elif match := _DC_SET.match(message):
-        yield Event(line.wall, DC, match[1], f"{match[1]} is the DC")
-    elif match := _DC_GONE.match(message):
-        yield Event(line.wall, DC, match[1], f"{match[1]} is the DC no more")
-    elif match := _SET.search(message):
-        yield Event(line.wall, MAINTENANCE, _of(match[1], match[2], ids), _setting(match[1], match[2], match[3], ids))
-    elif match := _UNSET.search(message):
-        yield Event(line.wall, MAINTENANCE, _of(match[1], match[2], ids), _setting(match[1], match[2], "", ids))
+    elif message.startswith(_ELECTED):
+        yield Event(line.wall, DC, line.node, f"{line.node} is the DC")
+    elif match := _CONSTRAINED.search(message):
+        yield Event(line.wall, MAINTENANCE, "", f"the constraint {match[1]} is set")
+    elif match := _FREED.search(message):
+        yield Event(line.wall, MAINTENANCE, "", f"the constraint {match[1]} is taken back")
 
 
 def _result(wall: float, operation: str, resource: str, node: str, said: str, code: str | None) -> Iterator[Event]:
@@ -173,8 +179,8 @@ def _fenced(line: Line, reasons: Mapping[str, str]) -> Iterator[Event]:
     if match := _FENCING.match(line.message):
         yield _fencing(line, match, reasons)
     elif match := _FENCED.match(line.message):
-        action, node, by, _, result, number = match.groups()
-        if result == "OK":
+        action, node, by, result, number = match.groups()
+        if result.split(" (")[0] == "OK":
             yield Event(line.wall, FENCED, node, f"{node} was fenced ({action}) by {by}")
         else:
             yield Event(line.wall, FAILED, node, f"fencing ({action}) of {node} by {by}: {result} [{number}]")
@@ -185,24 +191,19 @@ def _pacemakerd(line: Line) -> Iterator[Event]:
         yield Event(line.wall, DAEMON, line.node, f"{match[1]} {match[2]}")
     elif line.message.startswith("Respawning "):
         yield Event(line.wall, DAEMON, line.node, line.message.split(" after ")[0])
-    elif _STARTS.match(line.message):
-        yield Event(line.wall, DAEMON, line.node, "Pacemaker starts")
-    elif match := _SHUTS.match(line.message):
-        yield Event(line.wall, DAEMON, line.node, f"Pacemaker is shut down ({match[0].split(',')[0]})")
+    else:
+        words = (words for beginning, words in _PACEMAKERD if line.message.startswith(beginning))
+        yield from (Event(line.wall, DAEMON, line.node, said) for said in words)
 
 
-def _of(owner: str, setting: str, ids: Mapping[str, str]) -> str:
-    """The node that an attribute belongs to; empty for one of the cluster or a resource."""
-    match = re.fullmatch(r"(?:nodes|status)-(\d+)", owner.removesuffix(f"-{setting}"))
-    return ids.get(match[1], match[1]) if match else ""
-
-
-def _setting(owner: str, setting: str, value: str, ids: Mapping[str, str]) -> str:
-    owner = owner.removesuffix(f"-{setting}")
-    node = _of(owner, "", ids)
-    whose = node or owner.removesuffix("-meta_attributes").removesuffix("-options")
-    whose = "" if whose == "cib-bootstrap" else f" of {whose}"
-    return f"{setting}{whose} is {value}" if value else f"{setting}{whose} is taken back"
+def _setting(wall: float, number: str, setting: str, value: str, ids: Mapping[str, str]) -> Event:
+    """A *setting* with the id *number*, which tells whose it is: the cluster's, a node's, or a resource's."""
+    owner = number.removesuffix(f"-{setting}")
+    match = re.fullmatch(r"(?:nodes|status)-(\d+)", owner)
+    node = ids.get(match[1], match[1]) if match else ""
+    whose = node or owner.removesuffix("-meta_attributes")
+    name = setting if whose == "cib-bootstrap-options" else f"{setting} of {whose}"
+    return Event(wall, MAINTENANCE, node, f"{name} is {value or 'taken back'}")
 
 
 # -- corosync --------------------------------------------------------------------------------------------------------
@@ -245,6 +246,8 @@ def quorum_events(written: Iterable[Line]) -> Iterator[Event]:
             yield Event(line.wall, QUORUM, line.node, f"{line.node} has quorum")
         elif "exiting normally" in line.message:
             yield Event(line.wall, DAEMON, line.node, "Corosync ends")
+        elif "Corosync Cluster Engine" in line.message and line.message.endswith("starting up"):
+            yield Event(line.wall, DAEMON, line.node, "Corosync starts")
 
 
 def membership_events(seen: Sequence[View]) -> Iterator[Event]:
@@ -280,7 +283,14 @@ def merge(found: Iterable[Event]) -> list[Event]:
     """The events in their order, each happening once: the first account of it, in the words that say the most."""
     kept: list[Event] = []
     last: dict[tuple[str, str, str], int] = {}
+    settings: dict[str, str] = {}
     for event in sorted(found, key=lambda event: event.wall):
+        if event.kind == MAINTENANCE:
+            # Every node tells of it, and one that was away tells of it when it comes back.
+            name, _, value = event.text.partition(" is ")
+            if settings.get(name) == value:
+                continue
+            settings[name] = value
         shared = event.kind in (LOST, JOINED, FENCING, FENCED)
         key = (event.kind, event.node, "" if shared else event.text)
         at = last.get(key)
@@ -290,7 +300,7 @@ def merge(found: Iterable[Event]) -> list[Event]:
             kept[at] = Event(first.wall, first.kind, first.node, longer)
             continue
         # One node's own operations may repeat as fast as they like.
-        if shared or event.kind in (DC, MAINTENANCE) or "fencing" in event.text:
+        if shared or event.kind == DC or "fencing" in event.text:
             last[key] = len(kept)
         kept.append(event)
     return kept
@@ -323,8 +333,8 @@ def cluster_events(lab: Lab, since: float) -> Iterator[Event]:
     for future in asked:
         try:
             texts.append(future.result())
-        except Failed as failure:
-            trouble = str(failure)
+        except Exception as error:  # also the engine's many: the other nodes' logs are worth having
+            trouble = str(error)
     if not texts:
         raise Failed(f"no node's logs can be read: {trouble}")
     yield from read_events(texts, lab.nodes, since)

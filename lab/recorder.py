@@ -328,7 +328,8 @@ class Recorder:
                 one.interrupted = True
                 if now - one.since > self.pace.deadline + _GIVE_UP:
                     one.given_up = True
-                    self._finish(one, _Answer(self._unknown(one.call), one.node, None, self._late()))
+                    # Whatever it was about to do, it may still do: also what has no effect as long as it fails.
+                    self._finish(one, _Answer(INFO, one.node, None, self._late()))
             # With the lock held: it cannot end meanwhile, and its session break under the next operation.
             for one in fresh:
                 self._interrupt(one.session)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import docker.errors
 
-from quorate.lab import audit, events, history, workloads
+from quorate.lab import audit, collect, events, history, workloads
 from quorate.lab.checker import UNKNOWN, Checker, Verdict, judge, worst
 from quorate.lab.checkers.audits import Audits
 from quorate.lab.checkers.availability import ENOUGH, Availability
@@ -74,6 +74,7 @@ class _Run:
     log: HistoryLog
     progress: Progress
     interrupts: Interrupts
+    cib_before: str = ""
     recorders: list[Recorder] = field(default_factory=list)
     broken: bool = False
 
@@ -114,7 +115,7 @@ class _Run:
                 if not recorder.settle(patience):
                     self.log.mark(history.TROUBLE, seen=f"{recorder.workload.name}: a final read was never answered")
         with self.progress.step("audits of the cluster"):
-            for finding in audit.audit(self.lab):
+            for finding in audit.audit(self.lab, self.cib_before):
                 self.log.mark(history.AUDIT, name=finding.name, value=finding.value, seen=finding.seen)
 
     def _warm_up(self) -> None:
@@ -195,7 +196,9 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     with progress.step("waiting until the lab is whole"):
         wait_whole(lab)
-    (folder / "cib-before.xml").write_text(lab.cib(), encoding="utf-8")
+    cib = lab.cib()
+    (folder / "cib-before.xml").write_text(cib, encoding="utf-8")
+    noted = collect.note_logs(lab)
     header = {
         "scenario": scenario.name,
         "seed": seed,
@@ -208,7 +211,7 @@ def run(
     path = folder / "history.jsonl"
     with interrupts() as caught, HistoryLog(path, header) as log:
         try:
-            _Run(lab, scenario, seed, log, progress, caught).go(loads)
+            _Run(lab, scenario, seed, log, progress, caught, cib).go(loads)
         except Interrupted as signal:
             trouble, interrupted = f"interrupted by {signal}", True
         except (Failed, OSError, docker.errors.DockerException) as failure:
@@ -216,14 +219,21 @@ def run(
         if trouble:
             log.mark(history.TROUBLE, seen=trouble)
         with caught.held():
-            _look_back(lab, log, folder, began, progress)
+            _look_back(lab, log, folder, noted, began, progress)
         log.mark(history.END)
     seen = read_history(path)
     verdicts = tuple(judge(checker, seen) for checker in checkers(scenario, loads))
     return Outcome(scenario, seed, folder, seen, verdicts, trouble, interrupted)
 
 
-def _look_back(lab: Lab, log: HistoryLog, folder: Path, began: float, progress: Progress) -> None:
+def _look_back(
+    lab: Lab,
+    log: HistoryLog,
+    folder: Path,
+    noted: Mapping[str, Mapping[str, int]],
+    began: float,
+    progress: Progress,
+) -> None:
     """What the cluster's own logs say of the run, and what it left: kept also when the run was cut short."""
     with progress.step("collecting logs"):
         try:
@@ -232,6 +242,8 @@ def _look_back(lab: Lab, log: HistoryLog, folder: Path, began: float, progress: 
             (folder / "cib-after.xml").write_text(lab.cib(), encoding="utf-8")
         except (Failed, OSError, docker.errors.DockerException) as failure:
             log.mark(history.TROUBLE, seen=f"the cluster could not be asked afterwards: {failure}")
+        for trouble in collect.collect_run(lab, folder, noted, began):
+            log.mark(history.TROUBLE, seen=trouble)
 
 
 def checkers(scenario: Scenario, loads: Sequence[Workload]) -> tuple[Checker, ...]:

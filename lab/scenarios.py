@@ -28,6 +28,8 @@ _FENCED = 20.0
 """A lost node is fenced after 6 s; fencing gives it its power back, and it boots."""
 _OUTAGE = 5.0
 """Without power everywhere nothing changes any more: long enough for every client to have noticed."""
+_SEEN = 5.0
+"""Until the cluster has noticed that a daemon of its own is gone: before that it looks whole."""
 _CUT = 20.0
 """A minority is fenced after 6 s, boots in front of the cut, and must not do harm there."""
 _SUSPECTED = 25.0
@@ -103,20 +105,20 @@ SCENARIOS: tuple[Scenario, ...] = (
     _scenario("disk-full-galera", _DATABASE, _FULL, _ALL),
     # The cluster stack and the power switch.
     _scenario("kill-corosync", _EVERYTHING, _FENCED, _ONE),
-    _scenario("kill-pacemakerd", _DATA, _AT_ONCE),
-    _scenario("kill-pacemaker-based", _DATA, _AT_ONCE),
-    _scenario("kill-pacemaker-fenced", _DATA, _AT_ONCE),
-    _scenario("kill-pacemaker-execd", _DATA, _AT_ONCE),
-    _scenario("kill-pacemaker-attrd", _DATA, _AT_ONCE),
-    _scenario("kill-pacemaker-schedulerd", _DATA, _AT_ONCE),
-    _scenario("kill-pacemaker-controld", _DATA, _AT_ONCE),
+    _scenario("kill-pacemakerd", _DATA, _SEEN, _ALL),
+    _scenario("kill-pacemaker-based", _DATA, _SEEN, _ALL),
+    _scenario("kill-pacemaker-fenced", _DATA, _SEEN, _ALL),
+    _scenario("kill-pacemaker-execd", _DATA, _SEEN, _ALL),
+    _scenario("kill-pacemaker-attrd", _DATA, _SEEN, _ALL),
+    _scenario("kill-pacemaker-schedulerd", _DATA, _SEEN, _ALL),
+    _scenario("kill-pacemaker-controld", _DATA, _SEEN, _ALL),
     _scenario("lost-fencing", _EVERYTHING, _OUTAGE, _ALL),
     # What operators do. They end by themselves, or with the healing.
     _scenario("rolling-restart", _EVERYTHING, _AT_ONCE, _ONE),
-    _scenario("move-galera", _DATABASE, _OUTAGE, _ONE),
-    _scenario("ban-rabbitmq", _QUEUES, _OUTAGE, _ONE),
+    _scenario("move-galera", _DATABASE, _SEEN, _ONE),
+    _scenario("ban-rabbitmq", _QUEUES, _SEEN, _ONE),
     _scenario("cleanup-galera", _DATABASE, _AT_ONCE, _ONE),
-    _scenario("maintenance", _EVERYTHING, _OUTAGE, _ONE),
+    _scenario("maintenance", _EVERYTHING, _SEEN, _ONE),
     _scenario("restart-rabbitmq", _QUEUES, _AT_ONCE, _ALL),
     _scenario("restart-galera", _DATABASE, _AT_ONCE, _ALL),
 )

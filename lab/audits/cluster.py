@@ -207,20 +207,28 @@ def valid(evidence: Evidence) -> Opinion:
 
 
 def copies(evidence: Evidence) -> Opinion:
-    """Every node holds the same CIB."""
-    told = evidence.told(CIB)
+    """Every node holds the same CIB. One that is being changed may be a moment behind on some, but not for longer."""
+    told, unseen = evidence.told(CIB), list(evidence.silent(CIB))
     wrong = [f"{answer.node} does not tell its CIB: {answer.complaint}" for answer in told if answer.rc]
     held = {answer.node: _identity(answer) for answer in told if answer.rc == 0}
-    if len(set(held.values())) > 1:
-        wrong.append("the copies differ: " + ", ".join(f"{node} has {one[0]}" for node, one in held.items()))
-    version = next(iter(held.values()))[0] if held else ""
-    return Opinion(f"version {version} on {len(held)} nodes", tuple(wrong), evidence.silent(CIB))
+    versions = {node: version for node, (version, _) in held.items()}
+    shown = ", ".join(f"{node} has {'.'.join(map(str, version))}" for node, version in versions.items())
+    if len(set(versions.values())) <= 1:
+        if len(set(held.values())) > 1:
+            wrong.append(f"the copies differ, though {shown}")
+    elif evidence.earlier is None:
+        unseen.append(f"the CIB is being changed: {shown}")
+    else:
+        reached = max((_identity(a)[0] for a in evidence.earlier.told(CIB) if a.rc == 0), default=(0, 0, 0))
+        if any(version < reached for version in versions.values()):
+            wrong.append(f"the copies differ for long: {shown}")
+    return Opinion(f"the same on {len(held)} nodes ({shown})", tuple(wrong), tuple(unseen))
 
 
-def _identity(answer: Answer) -> tuple[str, bytes]:
+def _identity(answer: Answer) -> tuple[tuple[int, ...], bytes]:
     """Version and configuration of a node's copy. The status that follows is compared by its version alone."""
     root = etree.fromstring(answer.out.encode())
-    version = ".".join(root.get(part) or "?" for part in ("admin_epoch", "epoch", "num_updates"))
+    version = tuple(int(root.get(part) or 0) for part in ("admin_epoch", "epoch", "num_updates"))
     return version, etree.tostring(configuration(answer.out), method="c14n")
 
 

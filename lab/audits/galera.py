@@ -83,14 +83,17 @@ def data(evidence: Evidence) -> Opinion:
     told, unseen = evidence.told(STATE), list(evidence.silent(STATE))
     unseen += [f"the tables of {a.node} could not be summed up: {a.complaint}" for a in told if a.rc]
     states = {answer.node: state for answer in told if (state := _states(evidence)[answer.node]).after >= 0}
+    before = _states(evidence.earlier) if evidence.earlier else {}
     different = diverging(states)
     positions = {state.before for state in states.values()} | {state.after for state in states.values()}
     wrong: list[str] = []
     if len(positions) <= 1:
         wrong = different
     else:
-        wrong = behind(states, _states(evidence.earlier) if evidence.earlier else {})
-        if different or evidence.earlier is None:
+        # Sums that were taken a moment apart say nothing, unless they have stayed what they were.
+        lasting = {phrase for phrase in diverging(before) if phrase in different}
+        wrong = [*behind(states, before), *(phrase for phrase in different if phrase in lasting)]
+        if len(lasting) < len(different) or evidence.earlier is None:
             unseen.append("the databases are being written to")
     tables = max((len(state.tables) for state in states.values()), default=0)
     fine = f"{tables} tables alike on {len(states)} nodes, which have committed {max(positions, default=0)}"

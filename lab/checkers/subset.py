@@ -37,7 +37,7 @@ def explain(need: Mapping[str, int], moves: Sequence[Move]) -> bool | None:
         left.append((reach[start], reach[end]))
         reach[start], reach[end] = reach[start].plus(-amount), reach[end].plus(amount)
     left.reverse()
-    limit = max(100, WORK // (len(steps) + 1))
+    limit = max(1, WORK // (len(steps) + 1))
     states, all_kept = {target}, True
     for (*_, start, end, amount), (from_left, to_left) in zip(steps, left, strict=True):
         fresh: set[tuple[int, ...]] = set()

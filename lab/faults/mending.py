@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import docker.errors
+import requests.exceptions
+
 from quorate.lab.fault import NotInjected
 from quorate.lib.problem import Failed
 
@@ -20,6 +23,10 @@ _SUFFIX = {1: "", 2: "-on-two", ALL: "-on-all"}
 _WORDS = {1: "one node", 2: "two nodes", ALL: "all nodes"}
 _OFF = ("created", "exited", "dead")
 _PAUSE = 0.5
+ENGINE_ERRORS = (docker.errors.APIError, requests.exceptions.RequestException)
+"""How the engine says that it does not do something, or is not there."""
+_HEALING = 20.0
+"""Seconds that one step of healing gets: more than an engine needs to come back."""
 
 
 def suffix(count: int) -> str:
@@ -56,18 +63,35 @@ def is_off(lab: Lab, node: str) -> bool:
 
 def power_on_if_off(lab: Lab, node: str) -> None:
     """Power for a node that nobody has given it back to."""
-    if is_off(lab, node):
-        lab.power_on(node)
+
+    def step() -> None:
+        if is_off(lab, node):
+            lab.power_on(node)
+
+    again(step)
 
 
 def unfreeze(lab: Lab, node: str) -> None:
     """The node runs on if it is frozen; one that was fenced meanwhile is not any more."""
-    if boot(lab, node)[0] == "paused":
-        try:
+
+    def step() -> None:
+        if boot(lab, node)[0] == "paused":
             lab.container(node).unpause()
-        except Exception as error:
-            if boot(lab, node)[0] == "paused":
-                raise Failed(f"node {node} cannot be unfrozen: {error}") from error
+
+    again(step)
+
+
+def again(step: Callable[[], object], patience: float = _HEALING) -> None:
+    """Do *step* until it succeeds; after *patience* seconds raises what it raised."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            step()
+            return
+        except (Failed, *ENGINE_ERRORS):
+            if time.monotonic() > until:
+                raise
+            time.sleep(_PAUSE)
 
 
 def await_seen(what: str, seen: Callable[[], bool], patience: float, pause: float = 0.1) -> None:
@@ -79,23 +103,21 @@ def await_seen(what: str, seen: Callable[[], bool], patience: float, pause: floa
         time.sleep(pause)
 
 
-def persist(lab: Lab, node: str, step: Callable[[], object], patience: float = 20.0) -> None:
+def persist(lab: Lab, node: str, step: Callable[[], object], patience: float = _HEALING) -> None:
     """Do *step* on *node* until it succeeds, as long as the node's power is on.
 
     A node that is fenced while it is being healed loses what its memory held, and a booting one answers late.
-    Raises the last :class:`Failed` after *patience* seconds.
+    Raises what *step* raised after *patience* seconds.
     """
-    until = time.monotonic() + patience
-    while True:
+
+    def unless_off() -> None:
         try:
             step()
-            return
         except Failed:
-            if is_off(lab, node):
-                return
-            if time.monotonic() > until:
+            if not is_off(lab, node):
                 raise
-            time.sleep(_PAUSE)
+
+    again(unless_off, patience)
 
 
 @contextmanager

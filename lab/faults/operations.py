@@ -35,19 +35,6 @@ def tell(lab: Lab, argv: list[str]) -> str:
     return lab.exec(running[0], argv, timeout=60).out
 
 
-def again(step: Callable[[], object], patience: float = 60.0) -> None:
-    """Do *step* until it succeeds: a cluster that is electing takes no commands. The last :class:`Failed` otherwise."""
-    until = time.monotonic() + patience
-    while True:
-        try:
-            step()
-            return
-        except Failed:
-            if time.monotonic() > until:
-                raise
-            time.sleep(1.0)
-
-
 def active(lab: Lab, clone: str) -> set[str]:
     """The nodes where an instance of *clone* is active."""
     return {each.node for each in lab.health().instances if each.clone == clone and each.healthy}
@@ -83,7 +70,7 @@ class RollingRestart:
     def inject(self, lab: Lab, chance: random.Random) -> Iterator[Injected]:
         clones = tuple(lab.clones())
         took: dict[str, float] = {}
-        with mending.healed_by(*(partial(again, partial(self._online, lab, node)) for node in lab.nodes)):
+        with mending.healed_by(*(partial(mending.again, partial(self._online, lab, node)) for node in lab.nodes)):
             for node in lab.nodes:
                 begun = time.monotonic()
                 tell(lab, ["crm_standby", "--node", node, "--update", "on"])
@@ -154,7 +141,7 @@ class Move:
     def inject(self, lab: Lab, chance: random.Random) -> Iterator[Injected]:
         (node,) = mending.choose(lab, chance, 1)
         clone = service(self.service).clone
-        with mending.healed_by(partial(again, partial(_clear, lab, clone))):
+        with mending.healed_by(partial(mending.again, partial(_clear, lab, clone))):
             tell(lab, ["crm_resource", "--move", "--resource", clone, "--node", node])
             if not (constraint := _constraint(lab, "cli-prefer", clone)):
                 raise NotInjected(f"no constraint prefers {node} for {clone}")
@@ -182,7 +169,7 @@ class Ban:
     def inject(self, lab: Lab, chance: random.Random) -> Iterator[Injected]:
         (node,) = mending.choose(lab, chance, 1)
         clone = service(self.service).clone
-        with mending.healed_by(partial(again, partial(_clear, lab, clone))):
+        with mending.healed_by(partial(mending.again, partial(_clear, lab, clone))):
             tell(lab, ["crm_resource", "--ban", "--resource", clone, "--node", node])
             await_state(f"{clone} gone from {node}", lambda: node not in active(lab, clone))
             yield Injected((node,), f"{clone} has left {node}: {_constraint(lab, 'cli-ban', clone)}")
@@ -253,7 +240,7 @@ class Maintenance:
 
     @contextmanager
     def inject(self, lab: Lab, chance: random.Random) -> Iterator[Injected]:
-        with mending.healed_by(partial(again, partial(_leave_maintenance, lab))):
+        with mending.healed_by(partial(mending.again, partial(_leave_maintenance, lab))):
             tell(lab, ["crm_attribute", "--type", "crm_config", "--name", _MAINTENANCE, "--update", "true"])
             await_state("every resource unmanaged", lambda: _managed(lab) == 0)
             yield Injected(lab.nodes, "maintenance mode: no resource is managed")
@@ -294,7 +281,7 @@ class Restart:
         clone = service(self.service).clone
         role = ["crm_resource", "--resource", clone, "--meta"]
         with mending.healed_by(
-            partial(again, partial(tell, lab, [*role, "--delete-parameter", "target-role"])),
+            partial(mending.again, partial(tell, lab, [*role, "--delete-parameter", "target-role"])),
         ):
             tell(lab, [*role, "--set-parameter", "target-role", "--parameter-value", "Stopped"])
             await_state(f"{clone} inactive everywhere", lambda: not _anywhere(lab, clone))

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import docker.errors
-import requests.exceptions
-
 from quorate.lab.fault import Injected, NotInjected
 from quorate.lab.faults import mending
 from quorate.lib.problem import Failed
@@ -31,7 +28,6 @@ _SEEN = 10.0
 """Seconds in which a node has to be seen without power, or frozen."""
 _SHUT_DOWN = 180
 """Seconds that a node gets to stop its services and end in good order."""
-_ENGINE = (docker.errors.APIError, requests.exceptions.RequestException)
 
 
 @dataclass(frozen=True)
@@ -73,7 +69,7 @@ class Power:
             raise NotInjected(f"node {node}: it is {before[0]} already, it cannot be hurt")
         try:
             return self._do(lab, node, before)
-        except _ENGINE as error:
+        except mending.ENGINE_ERRORS as error:
             raise NotInjected(f"node {node}: {self.kind}: the engine did not do it: {error}") from error
 
     def _do(self, lab: Lab, node: str, before: tuple[str, str]) -> str:

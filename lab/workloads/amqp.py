@@ -105,4 +105,5 @@ class Channels:
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__} {error}".strip()
+    # pika's connection errors say nothing as text: what happened is in their representation.
+    return (str(error) or repr(error))[:160]

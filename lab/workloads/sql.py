@@ -29,14 +29,21 @@ SYNC_READS = "SET SESSION wsrep_sync_wait = 1"
 
 
 def make_database(lab: Lab, name: str, statements: str = "") -> str:
-    """An empty database *name* with a user of the same name; returns the user's password, which is new each time."""
+    """An empty database *name* with a user of the same name, on every node.
+
+    Returns the user's password, which is new each time.
+    """
     password = random.token_urlsafe(18)
     sql = (
         f"DROP DATABASE IF EXISTS {name};\nCREATE DATABASE {name};\n"
         f"CREATE OR REPLACE USER '{name}'@'%' IDENTIFIED BY '{password}';\n"
         f"GRANT ALL ON {name}.* TO '{name}'@'%';\nUSE {name};\n{statements}"
     )
-    lab.exec(lab.nodes[0], ["mariadb"], stdin=sql, timeout=30)
+    first, *others = lab.nodes
+    lab.exec(first, ["mariadb"], stdin=sql, timeout=30)
+    for node in others:
+        # Waits until what was acknowledged there is applied here: a table arrives a moment later.
+        lab.exec(node, ["mariadb"], stdin=f"{SYNC_READS};\nSELECT 1 FROM mysql.user LIMIT 1;\n", timeout=30)
     return password
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from pymysql.constants import ER
 
 from quorate.lab.checkers.bank import BankChecker
 from quorate.lab.workload import Call, Pace, Place, Refused, Rejected
-from quorate.lab.workloads.sql import NOT_READY, SYNC_READS, Link, Links, code_of, make_database
+from quorate.lab.workloads.sql import NOT_READY, ROLLED_BACK, SYNC_READS, Link, Links, code_of, make_database
 
 if TYPE_CHECKING:
     from quorate.lab.checker import Checker
@@ -24,6 +25,8 @@ EACH = 100
 TOTAL = ACCOUNTS * EACH
 _MOST = 5
 """The most that one transfer moves."""
+_PAUSE = (0.01, 0.1)
+"""Seconds, from and to, before a transfer that lost against another one is tried again."""
 
 
 class SqlBank:
@@ -64,20 +67,39 @@ class SqlBank:
         return (BankChecker(self.name, total=TOTAL, accounts=ACCOUNTS),)
 
 
+class _Conflict(Rejected):
+    """Another transaction was first; this one is certainly undone."""
+
+
 class SqlBankSession:
     def __init__(self, links: Links) -> None:
         self._links = links
 
     def invoke(self, call: Call, place: Place, timeout: float) -> Any:
-        link = self._links.get(place, timeout)
         if call.f == "transfer":
-            return self._transfer(link, place, *call.value)
+            return self._transfer_anew(place, timeout, *call.value)
+        link = self._links.get(place, timeout)
         try:
             with link.cursor() as cursor:
                 cursor.execute("SELECT id, balance FROM accounts")
                 return {str(account): int(balance) for account, balance in cursor.fetchall()}
         except pymysql.MySQLError as error:
             raise self._links.failed(place, error) from None
+
+    def _transfer_anew(self, place: Place, timeout: float, source: int, target: int, amount: int) -> None:
+        """A transfer that lost against another one is tried again, as the services' own database layer does.
+
+        Otherwise every conflict, which is no fault of the database, would count as a time without it.
+        """
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                return self._transfer(self._links.get(place, timeout), place, source, target, amount)
+            except _Conflict:
+                pause = random.uniform(*_PAUSE)
+                if time.monotonic() + pause > until:
+                    raise
+                time.sleep(pause)
 
     def _transfer(self, link: Link, place: Place, source: int, target: int, amount: int) -> None:
         with link.cursor() as cursor:
@@ -103,13 +125,13 @@ class SqlBankSession:
                 self._links.drop(place)
                 if code_of(error) == NOT_READY:
                     raise Refused("not ready") from None
-                raise Rejected(str(error)) from None
+                raise (_Conflict if code_of(error) in ROLLED_BACK else Rejected)(str(error)) from None
             try:
                 cursor.execute("COMMIT")
             except pymysql.MySQLError as error:
                 self._links.drop(place)
                 if code_of(error) == ER.LOCK_DEADLOCK:
-                    raise Rejected(str(error)) from None
+                    raise _Conflict(str(error)) from None
                 raise
 
     def interrupt(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +55,8 @@ def test_every_workload_does_what_it_says(lab: Lab, tmp_path: Path) -> None:
     for load in loads:
         ops = history.of(load.name)
         assert {op.f for op in ops if op.outcome == OK} >= {op.f for op in ops} - {"revoke"}, load.name
-        bad = [op for op in ops if op.outcome != OK and "Deadlock" not in op.error]
+        # Transactions may collide, and a busy machine may be late; anything else is a misunderstanding.
+        bad = [op for op in ops if op.outcome != OK and not re.search("Deadlock|timed out|no answer within", op.error)]
         assert bad == [], load.name
         verdicts = [judge(checker, history) for checker in load.checkers()]
         assert [verdict for verdict in verdicts if verdict.value == INVALID or "crash" in verdict.words] == []
@@ -101,4 +103,3 @@ def test_frozen_services_hold_no_operation_beyond_its_deadline(lab: Lab, tmp_pat
         assert stuck, load.name
         assert not [op for op in stuck if op.outcome == OK and op.ended < ended], load.name
         assert max(op.seconds for op in ops) < short.deadline + 2.0, load.name
-    lab.wait_healthy(120)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 
-from quorate.lab import audit
+from quorate.lab import audit, paths
 from quorate.lab.audits import cluster, galera, machine, rabbitmq
 from quorate.lab.audits.evidence import NO_ANSWER, Answer, Audit, Evidence, Machine, Opinion, Question
+from quorate.lab.cluster import Lab
 from quorate.lab.health import parse_crm_mon
+from quorate.lab.layout import read_topology
 from quorate.lab.services import service
 
 NODES = ("n1", "n2", "n3")
@@ -60,6 +64,15 @@ def test_no_audit_is_valid_without_an_answer(one: Audit) -> None:
     }
     off = {name: Machine(name, "exited", "") for name in ADDRESSES}
     assert one.judge(Evidence(NODES, SERVICES, ADDRESSES, off, silent)).value != "valid"
+
+
+def test_an_engine_that_is_gone_leaves_everything_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    client = docker.DockerClient(f"unix://{tmp_path}/nobody.sock", version="1.41")
+    lab = Lab("gone", read_topology(paths.DEFAULT_TOPOLOGY), client)
+    found = list(audit.audit(lab, cib()))
+    assert [one.name for one in found] == [*(one.name for one in audit.AUDITS), "configuration"]
+    assert {one.value for one in found} == {"unknown"}
 
 
 def test_the_names_are_unique() -> None:
@@ -273,11 +286,32 @@ def test_what_a_cleanup_leaves_is_no_change() -> None:
     assert cluster.changes(cib(), after) == []
 
 
-def test_copies_that_differ_are_found() -> None:
-    other = cib().replace('epoch="7" num_updates="75"', 'epoch="8" num_updates="1"')
-    answers = (Answer("n1", out=cib()), Answer("n2", out=cib()), Answer("n3", out=other))
-    opinion = cluster.copies(evidence(cluster.CIB, *answers))
-    assert opinion.seen == "the copies differ: n1 has 0.7.75, n2 has 0.7.75, n3 has 0.8.1"
+def copies(*texts: str, earlier: Evidence | None = None) -> Evidence:
+    answers = (Answer(node, out=text) for node, text in zip(NODES, texts, strict=True))
+    return evidence(cluster.CIB, *answers, earlier=earlier)
+
+
+def version(epoch: int, updates: int) -> str:
+    return cib().replace('epoch="7" num_updates="75"', f'epoch="{epoch}" num_updates="{updates}"')
+
+
+def test_a_copy_that_stays_behind_is_found() -> None:
+    first = copies(version(7, 75), version(7, 75), version(7, 70))
+    assert cluster.copies(first).value == "unknown"
+    again = cluster.copies(copies(version(7, 80), version(7, 80), version(7, 70), earlier=first))
+    assert again.value == "invalid"
+    assert again.seen == "the copies differ for long: n1 has 0.7.80, n2 has 0.7.80, n3 has 0.7.70"
+
+
+def test_a_cib_that_is_being_changed_is_valid_once_all_have_moved_on() -> None:
+    first = copies(version(7, 75), version(7, 75), version(7, 70))
+    assert cluster.copies(copies(version(8, 1), version(8, 2), version(7, 76), earlier=first)).value == "valid"
+
+
+def test_copies_of_one_version_that_differ_are_found() -> None:
+    opinion = cluster.copies(copies(cib(), cib(), cib(constraints=BAN)))
+    assert opinion.value == "invalid"
+    assert opinion.seen.startswith("the copies differ, though n1 has 0.7.75")
 
 
 def test_the_complaint_of_crm_verify_is_its_first_error() -> None:
@@ -423,6 +457,17 @@ def test_sums_under_writes_say_nothing() -> None:
 def test_a_node_that_has_caught_up_since_is_not_behind() -> None:
     earlier = galeras(state(10), state(12), state(14))
     assert galera.data(galeras(state(15), state(17), state(16), earlier=earlier)).value == "valid"
+
+
+def test_a_table_that_stays_different_under_writes_is_found() -> None:
+    earlier = galeras(state(10), state(12), state(14, table="1"))
+    still = galera.data(galeras(state(15), state(17), state(19, table="1"), earlier=earlier))
+    assert (still.value, still.seen) == (
+        "invalid",
+        "table chaos_set.numbers differs: n1 2048426882, n2 2048426882, n3 1",
+    )
+    moving = galera.data(galeras(state(15), state(17), state(19, table="2"), earlier=earlier))
+    assert moving.value == "unknown"
 
 
 def test_a_node_that_stays_behind_is_found() -> None:

@@ -123,6 +123,7 @@ def test_a_value_that_is_used_twice_can_be_told_nothing_about() -> None:
 
 
 def test_audits() -> None:
+    assert Audits().check(Told().history).words == "the cluster was not audited"
     told = Told().mark(AUDIT, name="galera", value=VALID, seen="one primary component")
     assert Audits().check(told.history).value == VALID
     told.mark(AUDIT, name="rabbitmq", value=UNKNOWN, seen="n2 did not answer")

@@ -115,6 +115,10 @@ class TestCatalogue:
         verdict = self.check(self.list(self.list(self.list(self.told(), ["k1"]), []), ["k1"]))
         assert (verdict.value, kinds(verdict)) == (INVALID, {"lost"})
 
+    def test_what_is_lost_for_good_is_lost_once(self) -> None:
+        verdict = self.check(self.list(self.list(self.list(self.told(), []), []), []))
+        assert verdict.figures["lost"] == 1
+
     def test_kinds_are_kept_apart(self) -> None:
         for keypairs, value in (([], INVALID), (["k1"], VALID)):
             run = self.list(self.told().ok("create-flavor", "k1"), keypairs, ("f1", "k1"))
@@ -186,6 +190,9 @@ class TestCatalogue:
         assert self.check(self.list(run, ["k1", "k2"]).ok("delete-keypair", "k1")).value == UNKNOWN
         assert self.check(self.list(run, ["k2"])).value == VALID
         assert self.check(self.told().ok("list-keypairs", None, ["k1"])).value == UNKNOWN
+        # Whether this one is still there is nobody's promise.
+        run = self.list(self.told(), ["k1"]).ok("create-keypair", "k2").info("delete-keypair", "k2")
+        assert self.check(run).value == VALID
 
     def test_a_list_that_failed_says_nothing(self) -> None:
         assert self.check(self.list(self.told().op("fail", "list-keypairs", None, []), ["k1"])).value == VALID

@@ -5,12 +5,14 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+import pytest
 from histories import LOAD, NODES, Told
 from hypothesis import given
 from hypothesis import strategies as st
 from test_lab_checkers import kinds
 
 from quorate.lab.checker import INVALID, UNKNOWN, VALID, Verdict, judge
+from quorate.lab.checkers import subset
 from quorate.lab.checkers.bank import BankChecker
 from quorate.lab.checkers.finding import SETTLE
 from quorate.lab.checkers.subset import MOST_MOVES, explain
@@ -147,8 +149,10 @@ def test_shares_that_are_not_equal_are_a_mistake() -> None:
 MOVES = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc"), st.integers(1, 4)), max_size=7)
 
 
-@given(MOVES, st.dictionaries(st.sampled_from("abc"), st.integers(-6, 6)))
-def test_the_search_finds_what_trying_everything_finds(moves: list[tuple[str, str, int]], need: dict[str, int]) -> None:
+NEED = st.dictionaries(st.sampled_from("abc"), st.integers(-6, 6))
+
+
+def trying_everything(moves: list[tuple[str, str, int]], need: dict[str, int]) -> bool:
     def balances(chosen: tuple[bool, ...]) -> dict[str, int]:
         sums = dict.fromkeys("abc", 0)
         for take, (start, end, amount) in zip(chosen, moves, strict=True):
@@ -158,8 +162,28 @@ def test_the_search_finds_what_trying_everything_finds(moves: list[tuple[str, st
         return sums
 
     wanted = {**dict.fromkeys("abc", 0), **need}
-    found = any(balances(chosen) == wanted for chosen in product((False, True), repeat=len(moves)))
-    assert explain(need, moves) is found
+    return any(balances(chosen) == wanted for chosen in product((False, True), repeat=len(moves)))
+
+
+@given(MOVES, NEED)
+def test_the_search_finds_what_trying_everything_finds(moves: list[tuple[str, str, int]], need: dict[str, int]) -> None:
+    assert explain(need, moves) is trying_everything(moves, need)
+
+
+def test_a_search_that_left_something_out_and_found_nothing_has_not_decided() -> None:
+    moves = [("c", "d", 3), ("a", "b", 1), ("a", "d", 1), ("c", "b", 1), ("d", "c", 1), ("b", "a", 3)]
+    need = {"a": -1, "b": 1, "c": -2, "d": 2}
+    assert explain(need, moves) is True
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subset, "WORK", 0)
+        assert explain(need, moves) is None
+
+
+@given(MOVES, NEED)
+def test_a_search_that_gave_up_says_so(moves: list[tuple[str, str, int]], need: dict[str, int]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subset, "WORK", 0)
+        assert explain(need, moves) in (trying_everything(moves, need), None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(1, 5)), max_size=120), st.data())

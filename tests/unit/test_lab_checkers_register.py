@@ -63,6 +63,13 @@ def test_but_what_was_read_once_is_read_from_then_on() -> None:
     assert check(settle(run, 2)).value == VALID
 
 
+def test_not_even_when_a_read_that_took_longer_gave_the_old_one() -> None:
+    run = told().info("write", ["k", 3]).ok("read", "k", 3, at=9.1, took=0.1).ok("read", "k", 2, at=9.0, took=1.0)
+    run.ok("read", "k", 2, at=11.0)
+    verdict = check(settle(run, 3))
+    assert (verdict.value, verdict.figures["backwards"]) == (INVALID, 1)
+
+
 def test_a_write_without_answer_takes_effect_sooner_or_later_or_never() -> None:
     assert check(settle(told().info("write", ["k", 3]).ok("read", "k", 2), 2)).value == VALID
     assert check(settle(told().info("write", ["k", 3]).ok("read", "k", 3), 3)).value == VALID
@@ -77,7 +84,7 @@ def test_and_never_undoes_a_later_one() -> None:
 
 
 def test_a_lost_update() -> None:
-    verdict = check(settle(settle(told(), 2, "n1", "n3"), 1, "n2"))
+    verdict = check(settle(settle(told().wait(SETTLE + 1), 2, "n1", "n3"), 1, "n2"))
     assert (verdict.value, kinds(verdict)) == (INVALID, {"lost"})
     assert (verdict.figures["lost"], verdict.figures["stale"]) == (1, 0)
 
@@ -85,6 +92,10 @@ def test_a_lost_update() -> None:
 def test_one_that_was_seen_and_vanished_at_the_end() -> None:
     run = told().info("write", ["k", 3]).ok("read", "k", 3)
     assert kinds(check(settle(run, 2))) == {"lost"}
+    run = told().info("write", ["k", 3]).wait(SETTLE + 1)
+    verdict = check(settle(settle(run, 3, "n1"), 2, "n2", "n3"))
+    assert verdict.figures["lost"] == 2
+    assert kinds(verdict) == {"lost"}
 
 
 def test_a_value_that_nobody_wrote() -> None:

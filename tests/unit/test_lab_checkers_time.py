@@ -10,7 +10,7 @@ from histories import LOAD, Told
 from quorate.lab.checker import INVALID, UNKNOWN, VALID, Verdict
 from quorate.lab.checkers.availability import Availability
 from quorate.lab.checkers.recovery import Recovery
-from quorate.lab.history import FAULT, HEALED, HEALING, INJECTED, RECOVERED, TROUBLE
+from quorate.lab.history import FAULT, GAVE_UP, HEALED, HEALING, INJECTED, RECOVERED, TROUBLE
 
 
 def available(told: Told, **limits: Any) -> Verdict:
@@ -164,7 +164,9 @@ class TestRecovery:
 
     def test_the_instance_is_one_of_what_failed(self) -> None:
         told = Told().mark(FAULT, at=0.0).mark(INJECTED, at=0.1, nodes=["n1"])
-        told.event("failed", "n1", "monitor of nova-api: not running", at=1.0)
+        told.event("started", "n1", "nova-api", at=0.5).event(
+            "failed", "n1", "monitor of nova-api: not running", at=1.0
+        )
         told.event("started", "n1", "keystone", at=2.0).event("started", "n1", "nova", at=2.5)
         told.event("started", "n1", "nova-api:1", at=3.0).whole()
         assert self.check(told).figures["fault to first instance (s)"] == 3.0
@@ -194,6 +196,17 @@ class TestRecovery:
         figures = self.check(told.whole()).figures
         assert set(figures) == {"injection (s)", "fault to whole (s)"}
 
+    def test_an_instance_that_has_to_be_promoted_is_not_back_before(self) -> None:
+        told = Told().mark(FAULT, at=0.0).mark(INJECTED, at=0.1, nodes=["n1"])
+        told.event("failed", "n1", "monitor of galera:0: not running", at=1.0).event("started", "n1", "galera", at=3.0)
+        assert self.check(told).figures["fault to first instance (s)"] == 3.0
+        told.event("promote", "n1", "promote of keystone", at=3.5)
+        assert self.check(told).figures["fault to first instance (s)"] == 3.0
+        told.event("promote", "n1", "promote of galera", at=4.0)
+        assert "fault to first instance (s)" not in self.check(told).figures
+        told.event("promoted", "n1", "galera", at=5.0)
+        assert self.check(told).figures["fault to first instance (s)"] == 5.0
+
     def test_a_promotion_is_an_instance_too_and_any_node_will_do_when_none_is_named(self) -> None:
         told = Told().mark(FAULT, at=0.0).mark(INJECTED, at=0.1).event("fencing", "n1", at=1.0)
         told.event("promoted", "n3", at=3.0).whole()
@@ -205,12 +218,16 @@ class TestRecovery:
         assert (verdict.value, verdict.words) == (UNKNOWN, "the fault was not injected: there was no process")
 
     def test_never_whole_again(self) -> None:
-        told = Told().fault().event("failed").mark(HEALED).mark(TROUBLE, seen="the cluster is not whole 180 s after")
+        told = Told().fault().event("failed").mark(HEALED).mark(GAVE_UP, seen="the cluster is not whole 180 s after")
         verdict = self.check(told)
         assert (verdict.value, verdict.words) == (INVALID, "the cluster is not whole 180 s after")
         assert "fault to detected (s)" in verdict.figures
 
+    def test_what_came_of_it_is_not_the_reason(self) -> None:
+        told = Told().fault().mark(HEALED).mark(TROUBLE, seen="a final read was never answered")
+        verdict = self.check(told.mark(GAVE_UP, seen="the cluster is not whole"))
+        assert (verdict.value, verdict.words) == (INVALID, "the cluster is not whole")
+
     def test_cut_short(self) -> None:
         assert self.check(Told().fault().mark(HEALED).mark(TROUBLE, seen="interrupted")).value == UNKNOWN
         assert self.check(Told().fault().mark(HEALED)).value == UNKNOWN
-        assert self.check(Told().fault().mark(TROUBLE, seen="the cluster is not whole")).value == UNKNOWN

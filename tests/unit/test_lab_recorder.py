@@ -217,11 +217,12 @@ def test_a_client_that_never_comes_back_is_recorded_at_its_deadline_and_replaced
     assert load.closed == load.opened
 
 
-def test_a_pure_call_without_an_answer_was_certainly_not_done(tmp_path: Path) -> None:
+def test_what_was_given_up_may_still_be_done_also_a_pure_call(tmp_path: Path) -> None:
+    """A consumer that hangs may be about to acknowledge: then a message is gone that nobody has recorded."""
     calls = (Call("read") for _ in itertools.count())
     load = Load(lambda call, place: time.sleep(3), Pace(rate=5, workers=1, deadline=0.2), calls)
     history = drive(load, tmp_path, 0.9)
-    assert outcomes(history) == {FAIL}
+    assert outcomes(history) == {INFO}
 
 
 def test_stopping_waits_for_what_is_under_way_but_not_beyond_its_deadline(tmp_path: Path) -> None:
