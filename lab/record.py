@@ -65,15 +65,18 @@ def forget(name: str) -> None:
 
 
 @contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Nobody else changes the lab *name* meanwhile. Raises :class:`Failed` when somebody does already."""
+def locked(name: str, file: str = "lock", busy: str = "being changed") -> Iterator[None]:
+    """Nobody else changes the lab *name* meanwhile (or does what another *file* stands for).
+
+    Raises :class:`Failed` when somebody does already; *busy* says what.
+    """
     home = folder(name)
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (home / "lock").open("w") as file:
+    with (home / file).open("w") as held:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Failed(f"the lab {name!r} is being changed by another command: wait for it to end") from None
+            raise Failed(f"the lab {name!r} is {busy} by another command: wait for it to end") from None
         yield
 
 

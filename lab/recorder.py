@@ -51,23 +51,29 @@ class _Answer(NamedTuple):
     error: str = ""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Running:
-    """An operation under way. *since* is monotonic, *began* the time of the run."""
+    """An operation under way. *since* is monotonic, *began* the time of the run.
 
-    index: int
+    *lock* decides between its client and the watch: who closes the books, and that nobody's connections are broken
+    for an operation that is over. Each has its own, so that clients do not wait for each other.
+    """
+
     worker: int
     turn: int
     call: Call
     session: Session
     final: bool
-    began: float
-    since: float
+    index: int = 0
+    began: float = 0.0
+    since: float = field(default_factory=time.monotonic)
+    lock: threading.Lock = field(default_factory=threading.Lock)
     node: str = ""
     interrupted: bool = False
-    done: threading.Event = field(default_factory=threading.Event)
-    op: Op | None = None
+    closed: bool = False
     given_up: bool = False
+    op: Op | None = None
+    done: threading.Event | None = None
 
 
 class Recorder:
@@ -86,8 +92,8 @@ class Recorder:
         self._stopped = threading.Event()
         self._began = 0.0
         self._workers = itertools.count(1)
-        self._running: dict[int, _Running] = {}
-        self._good = 0
+        self._running: set[_Running] = set()
+        self._follower = workload if isinstance(workload, Follower) else None
         self._last_error = ""
         self.ops: list[Op] = []
         """What has completed so far, for a look while it runs: append-only."""
@@ -114,8 +120,8 @@ class Recorder:
 
     @property
     def good(self) -> int:
-        """How many operations were ok so far."""
-        return self._good
+        """How many operations of the load were ok so far."""
+        return sum(op.outcome == OK and not op.final for op in tuple(self.ops))
 
     @property
     def last_error(self) -> str:
@@ -131,7 +137,9 @@ class Recorder:
                 call = next(final)
                 until = time.monotonic() + patience
                 while True:
-                    running = self._begin(0, session, call, final=True)
+                    with self._lock:
+                        running = self._begin(0, session, call, final=True)
+                    running.done = threading.Event()
                     self._thread(self._read, running, name="final")
                     # The watch sees to it that this ends.
                     running.done.wait()
@@ -158,21 +166,29 @@ class Recorder:
     # -- one operation -----------------------------------------------------------------------------------
 
     def _begin(self, worker: int, session: Session, call: Call, *, final: bool = False) -> _Running:
-        """Open the books on *call*. With the lock held, or before there is anybody else."""
+        """From here on *call* counts as under way. With the lock held."""
         turn = self._turns[call.f]
         self._turns[call.f] += 1
-        index = self._log.invoke(self.workload.name, worker, call.f, call.value, final=final)
-        running = _Running(index, worker, turn, call, session, final, self._log.now(), time.monotonic())
-        self._running[index] = running
+        running = _Running(worker, turn, call, session, final)
+        self._running.add(running)
         return running
 
+    def _record(self, running: _Running) -> _Answer:
+        """Open the books on *running*, then carry it out."""
+        call = running.call
+        running.index = self._log.invoke(self.workload.name, running.worker, call.f, call.value, final=running.final)
+        running.began = self._log.now()
+        return self._ask(running)
+
     def _finish(self, running: _Running, answer: _Answer) -> bool:
-        """Close the books on *running*, once. With the lock held. False when they were closed already."""
-        if self._running.pop(running.index, None) is None:
-            return False
+        """Close the books on *running*, once; False when they were closed already."""
+        with running.lock:
+            if running.closed:
+                return False
+            running.closed = True
         outcome, node, result, error = answer
         self._log.complete(running.index, outcome, node, result, error)
-        running.op = Op(
+        running.op = op = Op(
             running.index,
             self.workload.name,
             running.worker,
@@ -186,14 +202,16 @@ class Recorder:
             error,
             final=running.final,
         )
-        self.ops.append(running.op)
-        if isinstance(self.workload, Follower):
-            self.workload.ended(running.op)
+        self.ops.append(op)
         if outcome != OK:
             self._last_error = error
-        elif not running.final:
-            self._good += 1
-        running.done.set()
+        if self._follower is not None:
+            with self._lock:
+                self._follower.ended(op)
+        # Last: whoever stops the clients waits for this, and then closes the history.
+        self._running.discard(running)
+        if running.done is not None:
+            running.done.set()
         return True
 
     def _ask(self, running: _Running) -> _Answer:
@@ -255,11 +273,9 @@ class Recorder:
                     if call is None:
                         return
                     running = self._begin(worker, session, call)
-                answer = self._ask(running)
-                with self._lock:
-                    # The watch has given this operation up, recorded it, and hired somebody else.
-                    if not self._finish(running, answer):
-                        return
+                # If the watch has given it up, it has recorded it, and hired somebody else.
+                if not self._finish(running, self._record(running)):
+                    return
         except Exception as error:
             # A mistake of the workload itself: whatever was not loaded because of it must not look like health.
             self._last_error = f"client {worker} died: {type(error).__name__}: {error}"[:300]
@@ -281,10 +297,7 @@ class Recorder:
         return not self._stopping.is_set()
 
     def _read(self, running: _Running) -> None:
-        answer = self._ask(running)
-        with self._lock:
-            heard = self._finish(running, answer)
-        if not heard:
+        if not self._finish(running, self._record(running)):
             self._close(running.session)
 
     @staticmethod
@@ -321,18 +334,16 @@ class Recorder:
 
     def _check(self, now: float) -> None:
         """Break the connections of what is overdue at *now*; give up, and replace, what did not come back from that."""
-        with self._lock:
-            late = [one for one in self._running.values() if now - one.since > self.pace.deadline + _INTERRUPT]
-            fresh = [one for one in late if not one.interrupted]
-            for one in late:
-                one.interrupted = True
-                if now - one.since > self.pace.deadline + _GIVE_UP:
-                    one.given_up = True
-                    # Whatever it was about to do, it may still do: also what has no effect as long as it fails.
-                    self._finish(one, _Answer(INFO, one.node, None, self._late()))
-            # With the lock held: it cannot end meanwhile, and its session break under the next operation.
-            for one in fresh:
-                self._interrupt(one.session)
-        for one in late:
-            if one.given_up and not one.final and not self._stopping.is_set():
-                self._hire()
+        for one in list(self._running):
+            overdue = now - one.since - self.pace.deadline
+            if overdue > _INTERRUPT and not one.interrupted:
+                with one.lock:
+                    one.interrupted = True
+                    # With the lock held: it cannot end meanwhile, and its session break under the next operation.
+                    if not one.closed:
+                        self._interrupt(one.session)
+            if overdue > _GIVE_UP:
+                one.given_up = True
+                late = _Answer(self._unknown(one.call), one.node, None, self._late())
+                if self._finish(one, late) and not one.final and not self._stopping.is_set():
+                    self._hire()

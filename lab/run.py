@@ -16,7 +16,7 @@ from pathlib import Path
 
 import docker.errors
 
-from quorate.lab import audit, collect, events, history, workloads
+from quorate.lab import audit, collect, events, history, record, workloads
 from quorate.lab.checker import UNKNOWN, Checker, Verdict, judge, worst
 from quorate.lab.checkers.audits import Audits
 from quorate.lab.checkers.availability import ENOUGH, Availability
@@ -29,11 +29,12 @@ from quorate.lab.progress import Progress
 from quorate.lab.recorder import Recorder
 from quorate.lab.scenario import Scenario
 from quorate.lab.services import SERVICES
-from quorate.lab.workload import Place, Workload
+from quorate.lab.workload import Pace, Place, Workload
 from quorate.lib.problem import Failed, Problem
 
 WARM_UP = 60.0
 """Seconds in which every client must have had enough success, before anything is broken."""
+FEWEST = 5
 BEFORE = 5.0
 """Seconds of undisturbed load ahead of the fault: what "before" means in every figure."""
 AFTER = 5.0
@@ -120,7 +121,7 @@ class _Run:
 
     def _warm_up(self) -> None:
         until = time.monotonic() + WARM_UP
-        while cold := [recorder for recorder in self.recorders if recorder.good < ENOUGH]:
+        while cold := [recorder for recorder in self.recorders if recorder.good < enough(recorder.pace)]:
             if time.monotonic() > until:
                 why = cold[0].last_error or "no operation ended"
                 raise Failed(f"the load {cold[0].workload.name} has too little success to begin: {why}")
@@ -165,6 +166,14 @@ class _Run:
         self.log.mark(history.RECOVERED)
 
 
+def enough(pace: Pace) -> int:
+    """Successful operations that a load of this *pace* must have before the fault: what it does in a few seconds.
+
+    A login every 1.5 s that had to succeed twenty times would make every run half a minute longer.
+    """
+    return max(FEWEST, min(ENOUGH, round(pace.rate * BEFORE))) if pace.rate else ENOUGH
+
+
 def wanting(lab: Lab) -> tuple[str, ...]:
     """What keeps the lab from being whole: in the cluster's eyes, or in those of a client at each node's door."""
     missing = lab.missing()
@@ -193,6 +202,14 @@ def run(
     if why:
         raise Problem(f"scenario {scenario.name}: {why}")
     loads = [workloads.make(name) for name in scenario.workloads]
+    # Two runs at once would take each other's tables and objects for leftovers of an earlier one.
+    with record.locked(lab.name, "chaos.lock", "being hurt"):
+        return _run(scenario, lab, folder, seed, loads, progress)
+
+
+def _run(
+    scenario: Scenario, lab: Lab, folder: Path, seed: int, loads: Sequence[Workload], progress: Progress
+) -> Outcome:
     folder.mkdir(parents=True, exist_ok=True)
     with progress.step("waiting until the lab is whole"):
         wait_whole(lab)
@@ -204,6 +221,7 @@ def run(
         "seed": seed,
         "fault": scenario.fault.name,
         "workloads": list(scenario.workloads),
+        "enough": {load.name: enough(scenario.paces.get(load.name) or load.pace) for load in loads},
         "nodes": list(lab.nodes),
         "lab": lab.name,
     }

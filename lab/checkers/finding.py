@@ -9,7 +9,8 @@ from quorate.lab.checker import INVALID, SHOWN, UNKNOWN, VALID, Verdict, quote
 from quorate.lab.history import FAULT, OK, History, Op
 
 ENOUGH = 20
-"""Successful operations before the fault without which a run says nothing."""
+"""Successful operations before the fault without which a run says nothing, unless its header (``enough``, by workload)
+says that a slow load needs fewer."""
 SETTLE = 10.0
 """Seconds after its end in which an operation without an answer may still take effect: a server that hung may get to
 it late. After that, nodes that disagree about it will go on to."""
@@ -71,7 +72,8 @@ def too_little(history: History, workload: str) -> str:
     if fault is None:
         return "there was no fault"
     before = sum(op.outcome == OK and not op.final and op.ended < fault.t for op in history.of(workload))
-    return "" if before >= ENOUGH else f"only {before} operations were ok before the fault: {ENOUGH} are needed"
+    enough = history.header.get("enough", {}).get(workload, ENOUGH)
+    return "" if before >= enough else f"only {before} operations were ok before the fault: {enough} are needed"
 
 
 def unseen_since_fault(history: History, ops: Iterable[Op], what: str) -> str:

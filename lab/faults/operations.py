@@ -35,9 +35,9 @@ def tell(lab: Lab, argv: list[str]) -> str:
     return lab.exec(running[0], argv, timeout=60).out
 
 
-def active(lab: Lab, clone: str) -> set[str]:
-    """The nodes where an instance of *clone* is active."""
-    return {each.node for each in lab.health().instances if each.clone == clone and each.healthy}
+def present(lab: Lab, clone: str) -> set[str]:
+    """The nodes where anything is left of *clone*, be it only stopping."""
+    return {each.node for each in lab.health().instances if each.clone == clone and each.node}
 
 
 def await_state(what: str, seen: Callable[[], bool], patience: float = _DONE) -> None:
@@ -171,7 +171,7 @@ class Ban:
         clone = service(self.service).clone
         with mending.healed_by(partial(mending.again, partial(_clear, lab, clone))):
             tell(lab, ["crm_resource", "--ban", "--resource", clone, "--node", node])
-            await_state(f"{clone} gone from {node}", lambda: node not in active(lab, clone))
+            await_state(f"{clone} gone from {node}", lambda: node not in present(lab, clone))
             yield Injected((node,), f"{clone} has left {node}: {_constraint(lab, 'cli-ban', clone)}")
 
 
@@ -284,9 +284,5 @@ class Restart:
             partial(mending.again, partial(tell, lab, [*role, "--delete-parameter", "target-role"])),
         ):
             tell(lab, [*role, "--set-parameter", "target-role", "--parameter-value", "Stopped"])
-            await_state(f"{clone} inactive everywhere", lambda: not _anywhere(lab, clone))
+            await_state(f"{clone} inactive everywhere", lambda: not present(lab, clone))
             yield Injected(lab.nodes, f"{clone} is stopped on every node")
-
-
-def _anywhere(lab: Lab, clone: str) -> bool:
-    return any(each.clone == clone and each.node for each in lab.health().instances)

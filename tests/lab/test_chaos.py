@@ -32,7 +32,7 @@ from quorate.lab.scenario import Scenario
 
 def verdicts(folder: Path) -> dict[str, str]:
     report = json.loads((folder / "report.json").read_text())
-    return {entry["name"]: entry["value"] for entry in report["scenarios"]}
+    return {entry["name"]: entry["value"] for entry in report["entries"]}
 
 
 @pytest.mark.timeout(900)

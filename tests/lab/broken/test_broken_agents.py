@@ -17,6 +17,7 @@ from quorate.lab import archive, audit, run
 from quorate.lab.checker import INVALID, VALID
 from quorate.lab.cluster import Lab
 from quorate.lab.config import File
+from quorate.lab.faults.mending import ALL
 from quorate.lab.faults.process import Signal
 from quorate.lab.run import Outcome
 from quorate.lab.scenario import Scenario
@@ -56,7 +57,7 @@ def test_a_broker_that_forgets_its_messages_is_caught(lab: Lab, tmp_path: Path) 
     scenario = Scenario(
         "forgetful-rabbitmq",
         "kill -9 of rabbitmq on all nodes, with an agent that deletes its messages",
-        Signal("KILL", "rabbitmq", 3),
+        Signal("KILL", "rabbitmq", ALL),
         workloads=("queue-mirrored", "queue-quorum"),
         expect=INVALID,
     )
@@ -87,7 +88,7 @@ def test_a_database_that_founds_its_own_cluster_is_caught(lab: Lab, tmp_path: Pa
     scenario = Scenario(
         "selfish-galera",
         "kill -9 of galera on all nodes, with an agent that founds a cluster at every start",
-        Signal("KILL", "galera", 3),
+        Signal("KILL", "galera", ALL),
         workloads=("sql-set",),
         expect=INVALID,
     )
@@ -110,7 +111,7 @@ def reunite(lab: Lab) -> None:
     for node in lab.nodes[1:]:
         lab.exec(node, ["sh", "-c", "rm -f /var/lib/mysql/grastate.dat /var/lib/mysql/gvwstate.dat"])
     # SIGKILL: a server that ends in good order writes its position down again.
-    with Signal("KILL", "galera", len(lab.nodes)).inject(lab, random.Random(1)):
+    with Signal("KILL", "galera", ALL).inject(lab, random.Random(1)):
         pass
     # Pacemaker has not noticed yet, but a client at the door has.
     until = time.monotonic() + 180
