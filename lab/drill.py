@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+from quorate.lab import record
 from quorate.lab.cluster import Lab
 from quorate.lab.history import FAULT, INJECTED, OK, RECOVERED, HistoryLog, Op
 from quorate.lab.progress import Progress
@@ -228,8 +229,15 @@ def _unhealthy(lab: Lab, fault: Fault, node: str, before: str, clones: Mapping[s
 
 
 def run(lab: Lab, progress: Progress, node: str = "", faults: Sequence[Fault] = FAULTS) -> list[Outcome]:
-    """The whole drill on *node* (default: the first, which the database's front end prefers)."""
-    node = node or lab.nodes[0]
+    """The whole drill on *node* (default: the first, which the database's front end prefers).
+
+    Raises :class:`Failed` when the lab does not become healthy, or is being hurt by somebody else.
+    """
+    with record.locked(lab.name, "chaos.lock", "being hurt"):
+        return _run(lab, progress, node or lab.nodes[0], faults)
+
+
+def _run(lab: Lab, progress: Progress, node: str, faults: Sequence[Fault]) -> list[Outcome]:
     with progress.step("waiting until everything is healthy"):
         lab.wait_healthy()
     outcomes = []

@@ -7,9 +7,11 @@ first kind is ever compared, the second finds the place in a log.
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +21,7 @@ from typing import IO, Any
 
 from quorate.lib.problem import Problem
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), skipkeys=True, default=repr).encode
 
 OK, FAIL, INFO = "ok", "fail", "info"
 OUTCOMES = (OK, FAIL, INFO)
@@ -124,16 +126,22 @@ class History:
 
 
 class HistoryLog:
-    """Writes a history. Any thread may call it; what is written is whole lines, on disk within half a second."""
+    """Writes a history. Any thread may call it; what is written is whole lines, on disk within half a second.
+
+    Clients that record wait neither for each other nor for the disk: what they say is put on a pile (one step of the
+    interpreter, which needs no lock), and whoever comes half a second after the last time writes the pile out. A value
+    or a result must therefore not change once it was handed over. What JSON cannot say is written as Python shows it.
+    """
 
     FLUSH = 0.5
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         self._file: IO[str] = path.open("w", encoding="utf-8")
         self._lock = threading.Lock()
+        self._pile: deque[Mapping[str, Any]] = deque()
         self._zero = time.monotonic()
-        self._flushed = self._zero
-        self._index = 0
+        self._due = self._zero + self.FLUSH
+        self._indices = itertools.count(1)
         self._write({"type": "run", "wall": round(time.time(), 6), **header})
 
     def now(self) -> float:
@@ -142,9 +150,7 @@ class HistoryLog:
 
     def invoke(self, workload: str, worker: int, f: str, value: Any, *, final: bool = False) -> int:
         """An operation is about to begin; its index."""
-        with self._lock:
-            self._index += 1
-            index = self._index
+        index = next(self._indices)
         line: dict[str, Any] = {
             "type": "invoke",
             "i": index,
@@ -185,25 +191,22 @@ class HistoryLog:
 
     def flush(self) -> None:
         with self._lock:
+            self._due = time.monotonic() + self.FLUSH
+            lines = [_encode(self._pile.popleft()) + "\n" for _ in range(len(self._pile))]
             if not self._file.closed:
+                self._file.write("".join(lines))
                 self._file.flush()
-                self._flushed = time.monotonic()
 
     def close(self) -> None:
         """No more is written; a client that comes back later is not heard."""
+        self.flush()
         with self._lock:
             self._file.close()
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        text = _encode(line) + "\n"
-        with self._lock:
-            if self._file.closed:
-                return
-            self._file.write(text)
-            now = time.monotonic()
-            if now - self._flushed > self.FLUSH:
-                self._file.flush()
-                self._flushed = now
+        self._pile.append(line)
+        if time.monotonic() > self._due:
+            self.flush()
 
     def __enter__(self) -> HistoryLog:
         return self

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from quorate.lab import record
 from quorate.lab.cluster import Lab
 from quorate.lab.history import HistoryLog
 from quorate.lab.recorder import Recorder
@@ -24,6 +26,10 @@ _SLICE = 0.1
 """Seconds that the history is on, or off, before they change places: short, for whatever else the machine does to
 weigh on both alike."""
 _WARM_UP = 2.0
+_FEWEST = 100
+"""Pairs of slices that are measured in any case."""
+_PRECISE = 0.012
+"""The standard error that is small enough to end with."""
 
 
 class SwitchedLog(HistoryLog):
@@ -35,18 +41,13 @@ class SwitchedLog(HistoryLog):
         super().__init__(path, header)
 
     def invoke(self, workload: str, worker: int, f: str, value: Any, *, final: bool = False) -> int:
-        return super().invoke(workload, worker, f, value, final=final) if self.on else -self._count()
+        return super().invoke(workload, worker, f, value, final=final) if self.on else -1
 
     def complete(self, index: int, outcome: str, node: str = "", result: Any = None, error: str = "") -> None:
         self.done += 1
         # As it began, whatever was switched meanwhile: the history stays one that can be read.
         if index > 0:
             super().complete(index, outcome, node, result, error)
-
-    def _count(self) -> int:
-        with self._lock:
-            self._index += 1
-            return self._index
 
 
 @dataclass(frozen=True)
@@ -70,28 +71,24 @@ class Overhead:
     @property
     def error(self) -> float:
         """The standard error of *share*: how far the noise of the machine alone may have moved it."""
-        differences = [off - on for on, off in zip(self.recorded, self.bare, strict=True)]
-        return statistics.stdev(differences) / len(differences) ** 0.5 / statistics.mean(self.bare)
-
-    @property
-    def cpu_share(self) -> float:
-        """What recording takes of the clients' processor time: the share of the throughput that it would take if
-        there were nothing else to wait for."""
-        return 1 - self.bare_cpu / self.recorded_cpu
+        return _error(self.recorded, self.bare)
 
     @property
     def kept(self) -> bool:
-        """Whether the promise is kept, the noise granted."""
-        return self.share - 2 * self.error <= PROMISED and self.cpu_share <= PROMISED
+        return self.share <= PROMISED
 
 
-def measure(lab: Lab, load: Workload | None = None, *, pairs: int = 150, folder: Path | None = None) -> Overhead:
-    """Run *load* (default: ``sql-set``) without a rate against *lab*: *pairs* tenths of a second recorded, as many not.
+def measure(lab: Lab, load: Workload | None = None, *, patience: float = 120.0, folder: Path | None = None) -> Overhead:
+    """Run *load* (default: ``sql-set``) without a rate against *lab*, until noise is small, *patience* seconds at most.
 
     The history goes to *folder*, which should be on the disk that runs use. Raises :class:`Failed` when the clients
-    have no success.
+    have no success, or somebody else's run is under way on this lab.
     """
-    load = load or SqlSet()
+    with record.locked(lab.name, "chaos.lock", "being hurt"):
+        return _measure(lab, load or SqlSet(), patience, folder)
+
+
+def _measure(lab: Lab, load: Workload, patience: float, folder: Path | None) -> Overhead:
     load.prepare(lab)
     places = [Place(node, lab.address(node)) for node in lab.nodes]
     speeds: dict[bool, list[float]] = {True: [], False: []}
@@ -102,7 +99,10 @@ def measure(lab: Lab, load: Workload | None = None, *, pairs: int = 150, folder:
         recorder.start()
         try:
             time.sleep(_WARM_UP)
-            for on in _turns(pairs) if recorder.good else ():
+            until = time.monotonic() + patience
+            for number, on in enumerate(_turns() if recorder.good else ()):
+                if number % 2 == 0 and (time.monotonic() > until or _settled(speeds[True], speeds[False])):
+                    break
                 log.on = on
                 began, done, used = time.monotonic(), log.done, time.process_time_ns()
                 time.sleep(_SLICE)
@@ -124,7 +124,15 @@ def measure(lab: Lab, load: Workload | None = None, *, pairs: int = 150, folder:
     )
 
 
-def _turns(pairs: int) -> Iterator[bool]:
+def _turns() -> Iterator[bool]:
     """On and off in pairs, neither of them always first."""
-    for number in range(pairs):
-        yield from (True, False) if number % 2 else (False, True)
+    return itertools.cycle((True, False, False, True))
+
+
+def _settled(recorded: Sequence[float], bare: Sequence[float]) -> bool:
+    return len(bare) >= _FEWEST and _error(recorded, bare) < _PRECISE
+
+
+def _error(recorded: Sequence[float], bare: Sequence[float]) -> float:
+    differences = [off - on for on, off in zip(recorded, bare, strict=True)]
+    return float(statistics.stdev(differences) / len(differences) ** 0.5 / max(statistics.mean(bare), 1e-9))

@@ -344,6 +344,7 @@ class Recorder:
                         self._interrupt(one.session)
             if overdue > _GIVE_UP:
                 one.given_up = True
-                late = _Answer(self._unknown(one.call), one.node, None, self._late())
+                # Whatever it was about to do, it may still do: also what has no effect as long as it fails.
+                late = _Answer(INFO, one.node, None, self._late())
                 if self._finish(one, late) and not one.final and not self._stopping.is_set():
                     self._hire()

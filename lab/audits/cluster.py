@@ -255,11 +255,14 @@ def changes(before: str, after: str) -> list[str]:
 
 def _elements(cib: str) -> Iterator[tuple[str, str]]:
     for element in configuration(cib).iter("*"):
-        # The first is set by Pacemaker's own clean-up; a set of attributes is what it contains, and may stay empty.
-        if element.get("id") and element.get("name") != "last-lrm-refresh" and element.tag not in _SETS:
+        # A set of attributes is what it contains, and may stay empty.
+        if element.get("id") and element.get("name") not in _PACEMAKERS_OWN and element.tag not in _SETS:
             shown = [f"{key}={element.get(key)}" for key in sorted(map(str, element.keys())) if key != "id"]
             yield f"{element.tag!s} {element.get('id')}", " ".join(shown) or "empty"
 
+
+_PACEMAKERS_OWN = ("last-lrm-refresh", "have-watchdog", "dc-version", "cluster-infrastructure", "cluster-name")
+"""Properties that a clean-up, or a DC that was elected, writes."""
 
 AUDITS = (
     Audit("membership", membership, (CRM_MON,)),

@@ -10,14 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from quorate.lab import services, workloads
+from quorate.lab import record, services, workloads
 from quorate.lab.checker import INVALID, judge
 from quorate.lab.cluster import Lab
 from quorate.lab.history import FAULT, OK, TROUBLE, HistoryLog, read_history
 from quorate.lab.recorder import Recorder
 from quorate.lab.workload import Pace, Place, Workload
 
+pytestmark = pytest.mark.usefixtures("alone")
 NAMES = [kind().name for kind in workloads.WORKLOADS]
+
+
+@pytest.fixture
+def alone(lab: Lab) -> Iterator[None]:
+    """No run is under way on the lab, which would have its tables taken away."""
+    with record.locked(lab.name, "chaos.lock", "being hurt"):
+        yield
 
 
 def places(lab: Lab) -> list[Place]:
