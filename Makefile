@@ -42,6 +42,11 @@ test: engine $(VENV)/.installed ## Run every test, the lab's included (set-up in
 	$(UP)
 	$(BIN)/python -m pytest
 
+.PHONY: test-long
+test-long: engine $(VENV)/.installed ## The tests that `make test` has no time for: a second lab with the other provider's agents
+	$(QUORATE) lab down --name $(LAB)
+	QUORATE_CHAOS=1 $(BIN)/python -m pytest tests/lab/test_other_provider.py
+
 .PHONY: test-unit
 test-unit: $(VENV)/.installed ## Run the tests that need no lab
 	$(BIN)/python -m pytest -m 'not lab'

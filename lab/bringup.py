@@ -79,7 +79,7 @@ def down(
 
 def _rendering() -> str:
     """A digest of what decides, beside the image, what a container is: another one, and it must be made again."""
-    sources = (_GATEWAY_SOURCE, Path(config.__file__), Path(containers.__file__))
+    sources = (_GATEWAY_SOURCE, Path(config.__file__), Path(containers.__file__), Path(disks.__file__))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()[:12]
 
 

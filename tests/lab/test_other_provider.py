@@ -14,7 +14,7 @@ from quorate.lab.cluster import Lab, open_lab
 from quorate.lab.services import SERVICES
 
 pytestmark = pytest.mark.skipif(
-    not os.environ.get("QUORATE_CHAOS"), reason="a second lab takes minutes: set QUORATE_CHAOS=1, as `make chaos` does"
+    not os.environ.get("QUORATE_CHAOS"), reason="a second lab takes minutes: `make test-long` runs it (QUORATE_CHAOS=1)"
 )
 
 NAME = "rival"
