@@ -158,12 +158,25 @@ def attach(layout: Layout) -> None:
 
 
 def remove(client: docker.DockerClient, name: str) -> int:
-    """Remove the volumes and the disks of the lab *name*, whose containers are gone; how many there were."""
+    """Remove the volumes and the disks of the lab *name*, whose containers are gone; how many there were.
+
+    The volumes tell where the disks are: a lab may have been made from another checkout.
+    """
     removed = 0
+    folders = {_folder(name)}
     for volume in client.volumes.list(filters={"label": f"{engine.LAB_LABEL}={name}"}):
+        device = ((volume.attrs or {}).get("Options") or {}).get("device", "")
+        if device.endswith(f"/disks/{volume.name.removeprefix(f'{name}-')}/{_DATA}"):
+            folders.add(Path(device).parent.parent)
         with contextlib.suppress(docker.errors.NotFound):
             volume.remove(force=True)
-    folder = _folder(name)
+    for folder in folders:
+        removed += _clear(folder)
+    return removed
+
+
+def _clear(folder: Path) -> int:
+    removed = 0
     points = {entry.with_suffix("") for entry in folder.iterdir()} if folder.is_dir() else set()
     for point in sorted(points):
         if point.is_mount():
