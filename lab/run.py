@@ -78,6 +78,9 @@ class _Run:
     cib_before: str = ""
     recorders: list[Recorder] = field(default_factory=list)
     broken: bool = False
+    """The injection has begun: what the clients have done since is worth the final reads."""
+    hurt: bool = False
+    """The fault was seen to have happened."""
 
     def go(self, loads: Sequence[Workload]) -> None:
         """The whole run. Raises :class:`Failed` with what cut it short; the fault is healed in any case."""
@@ -139,6 +142,7 @@ class _Run:
                     injected = fault.enter_context(scenario.fault.inject(self.lab, chance))
                     facts = dict(injected.facts)
                     self.log.mark(history.INJECTED, nodes=list(injected.nodes), words=injected.words, facts=facts)
+                    self.hurt = True
                 self.progress.detail(injected.words)
                 self.interrupts.check()
                 time.sleep(scenario.hold)
@@ -147,7 +151,8 @@ class _Run:
             finally:
                 with self.interrupts.held():
                     fault.close()
-            self.log.mark(history.HEALED)
+                    if self.hurt:
+                        self.log.mark(history.HEALED)
         self.interrupts.check()
         with self.progress.step("waiting until the cluster is whole"):
             self._recover(scenario.recovery, self.progress.detail)
@@ -234,6 +239,8 @@ def _run(
             trouble, interrupted = f"interrupted by {signal}", True
         except (Failed, OSError, docker.errors.DockerException) as failure:
             trouble = str(failure)
+        except Exception as error:  # a fault of the harness, which must not cost what was recorded
+            trouble = f"the run itself failed: {type(error).__name__}: {error}"
         if trouble:
             log.mark(history.TROUBLE, seen=trouble)
         with caught.held():
