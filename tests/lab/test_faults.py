@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 
 import pytest
 
@@ -11,7 +12,7 @@ from quorate.lab.cluster import Lab
 from quorate.lab.fault import NotInjected
 from quorate.lab.faults import firewall, mending
 from quorate.lab.faults.disk import DiskFull
-from quorate.lab.faults.firewall import Cut, Drops, Port, dropping
+from quorate.lab.faults.firewall import Drops, Port, dropping
 from quorate.lab.faults.network import Partition
 from quorate.lab.faults.power import Power
 from quorate.lab.faults.process import Processes, Signal
@@ -86,9 +87,13 @@ def test_a_connection_that_exists_is_cut_too(lab: Lab) -> None:
 
 def test_a_cut_that_does_not_cut_is_void(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Drops, "rules", lambda drops, node, addresses: ())
-    with pytest.raises(NotInjected, match="is still reached by"):
-        Cut(lab, Drops(frozenset({("n1", "n2"), ("n2", "n1")}))).install()
+    with (
+        pytest.raises(NotInjected, match="is still reached by"),
+        dropping(lab, Drops(frozenset({("n1", "n2"), ("n2", "n1")}))),
+    ):
+        pass
     nothing_left(lab)
+    assert not [thread for thread in threading.enumerate() if thread.name == "cut"], "it would cut a node that boots"
 
 
 def test_a_signal_to_nobody_is_void(lab: Lab) -> None:
