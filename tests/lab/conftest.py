@@ -6,6 +6,8 @@ It is the default one, unless QUORATE_LAB (its name) and QUORATE_SUBNET (its /24
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -41,3 +43,18 @@ def lab(shared_lab: Lab) -> Lab:
     """The lab, healthy at the beginning of the test whatever the one before did."""
     shared_lab.wait_healthy(180)
     return shared_lab
+
+
+@pytest.fixture
+def maintenance(lab: Lab) -> Iterator[Lab]:
+    """The lab in maintenance mode; afterwards every service is made to run again, by Pacemaker."""
+    first = lab.nodes[0]
+    lab.exec(first, ["crm_attribute", "--name", "maintenance-mode", "--update", "true"])
+    time.sleep(2)
+    try:
+        yield lab
+    finally:
+        lab.exec(first, ["crm_attribute", "--name", "maintenance-mode", "--delete"])
+        # Pacemaker looks at what is really there instead of believing what it knew.
+        lab.exec(first, ["crm_resource", "--refresh"], timeout=60, check=False)
+        lab.wait_healthy(240)

@@ -6,7 +6,7 @@ Actions by hand happen in maintenance mode, so that Pacemaker does not take part
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -56,21 +56,6 @@ def reason(result: ExecResult) -> str:
     """What Pacemaker would show."""
     lines = [line for line in result.err.splitlines() if line.startswith("ocf-exit-reason:")]
     return lines[-1].removeprefix("ocf-exit-reason:") if lines else ""
-
-
-@pytest.fixture
-def maintenance(lab: Lab) -> Iterator[Lab]:
-    """The lab in maintenance mode; afterwards every service is made to run again, by Pacemaker."""
-    first = lab.nodes[0]
-    lab.exec(first, ["crm_attribute", "--name", "maintenance-mode", "--update", "true"])
-    time.sleep(2)
-    try:
-        yield lab
-    finally:
-        lab.exec(first, ["crm_attribute", "--name", "maintenance-mode", "--delete"])
-        # Pacemaker looks at what is really there instead of believing what it knew.
-        lab.exec(first, ["crm_resource", "--refresh"], timeout=60, check=False)
-        lab.wait_healthy(240)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -74,7 +74,8 @@ def test_every_workload_does_what_it_says(lab: Lab, tmp_path: Path) -> None:
 
 @contextmanager
 def frozen(lab: Lab, node: str) -> Iterator[None]:
-    """Every service of *node* is stopped where it stands, for less than it takes the cluster to mind."""
+    """Every service of *node* is stopped where it stands. The cluster must be in maintenance: a monitor that came just
+    then would have the service ended and started anew."""
     names = "|".join(command for service in services.SERVICES for command in service.commands)
     try:
         lab.exec(node, ["pkill", "-STOP", "-x", names])
@@ -84,8 +85,9 @@ def frozen(lab: Lab, node: str) -> Iterator[None]:
 
 
 @pytest.mark.timeout(180)
-def test_frozen_services_hold_no_operation_beyond_its_deadline(lab: Lab, tmp_path: Path) -> None:
+def test_frozen_services_hold_no_operation_beyond_its_deadline(maintenance: Lab, tmp_path: Path) -> None:
     """Connections that are open already, and servers that accept new ones but say nothing."""
+    lab = maintenance
     loads = [workloads.make(name) for name in NAMES]
     for load in loads:
         load.prepare(lab)
