@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from quorate.agents.galera_election import BOOT, GONE, JOIN, NO_UUID, RUN, WAIT, Position, decide
+from quorate.agents.galera_election import (
+    BOOT,
+    GONE,
+    JOIN,
+    NO_UUID,
+    OUT,
+    RUN,
+    WAIT,
+    Decision,
+    Position,
+    decide,
+    forsaken,
+    outside,
+    stranded,
+)
 from quorate.agents.peers import PEERS, Clustered
 from quorate.lib import mysql
-from quorate.lib.daemon import BASE_PATH, Command
+from quorate.lib import process as processes
+from quorate.lib.daemon import BASE_PATH, GENTLE, Command
 from quorate.lib.daemon import RUN as RUN_FOLDER
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
@@ -19,14 +34,21 @@ STATUS = (
 )
 # Between two looks at what the peers say. Each look starts a few of Pacemaker's commands.
 ELECTION_POLL = 0.5
-# Seconds to wait for peers none of which is starting or running. While a start is under way Pacemaker begins nothing
-# new, so peers that failed a moment later are started only when this start has ended: it ends, and all start together.
+# Seconds to wait for peers that nobody starts while this start is under way: it ends, and all start together.
 PATIENCE = 15.0
+# The same beside a peer that runs outside the primary component: Pacemaker is only waiting to stop it.
+HURRY = 3.0
+# Seconds after which the members have given up one that left without a word (Galera's suspect timeout is 5 s, and its
+# messages take a moment). One that comes back sooner meets its own dead self in their view, and while they sort that
+# out they answer every query with an error.
+EVICTION = 6.5
 # 'Too many connections', of all users or of one: the server serves, and a restart would send its clients elsewhere.
 FULL = (1040, 1203, 1226)
 PEER_TIMEOUT = 1.0
 # A joiner that finds nobody of a primary component is given up after this long (s), and the peers are asked again.
 LONELY = 20.0
+# A joiner that is given up waits for nothing that it could save (s).
+GIVEN_UP = 8.0
 
 
 class Galera(Clustered):
@@ -181,14 +203,13 @@ class Galera(Clustered):
         hopeful = self.host.clock.monotonic()
         while True:
             said = self._said()
-            decision = decide(self.node(), tuple(self.peers()), said, quorate=self.host.attributes.quorate())
+            decision = self._decide(said)
             now = self.host.clock.monotonic()
-            absent = [n for n in self.peers() if n not in said or said[n].phase == GONE]
-            coming = any(said[n].phase in (BOOT, JOIN) for n in said if n != self.node())
-            if decision.action != "wait" or coming or not absent:
+            if decision.action != "wait" or not forsaken(self.node(), tuple(self.peers()), said):
                 hopeful = now
-            if now - hopeful > PATIENCE:
-                raise OcfError(ERR_GENERIC, f"nothing to join or bootstrap for {PATIENCE:.0f} s: {decision.why}")
+            patience = HURRY if outside(self.node(), said) else PATIENCE
+            if now - hopeful > patience:
+                raise OcfError(ERR_GENERIC, f"nothing to join or bootstrap for {patience:.0f} s: {decision.why}")
             if repr(decision) != before:
                 self.log.info(f"start: {decision}")
                 before = repr(decision)
@@ -196,11 +217,18 @@ class Galera(Clustered):
                 raise OcfError(ERR_GENERIC, decision.why)
             if decision.action == "bootstrap" and self._bootstrap(mine):
                 return
-            if decision.action == "join" and self._join(mine):
-                return
+            if decision.action == "join" and self._evicted():
+                if self._join(mine):
+                    return
+                # Its data may have moved while it tried.
+                mine = self._position()
+                self._publish(mine)
             if self.deadline.remaining() < 2 * ELECTION_POLL:
                 raise OcfError(ERR_GENERIC, f"waited {self.deadline.length:.0f} s to join or bootstrap: {decision.why}")
             self.host.clock.sleep(ELECTION_POLL)
+
+    def _decide(self, said: dict[str, Position]) -> Decision:
+        return decide(self.node(), tuple(self.peers()), said, quorate=self.host.attributes.quorate())
 
     def _said(self) -> dict[str, Position]:
         """What the nodes say; 'run' of those whose group port does not answer is 'gone'."""
@@ -229,16 +257,16 @@ class Galera(Clustered):
             if self.deadline.remaining() < ELECTION_POLL:
                 raise OcfError(ERR_GENERIC, "the cluster did not take this node's word that it bootstraps")
             self.host.clock.sleep(ELECTION_POLL / 5)
-        others = {n: p for n, p in said.items() if n != self.node()}
-        ahead = [n for n, p in others.items() if p.phase in (BOOT, RUN)]
+        # Held again over what was heard meanwhile: a node that had not said anything yet may hold newer data.
+        decision = self._decide(said)
         listening = [
             n
             for n, address in self.peers().items()
             if n != self.node() and accepts(self.host, (address, self.params.number("group_port")), PEER_TIMEOUT)
         ]
-        if ahead or listening or not self.host.attributes.quorate():
+        if decision.action != "bootstrap" or listening:
             self._publish(mine)
-            why = f"{(ahead + listening)[0]} is up" if ahead or listening else "quorum was lost"
+            why = f"{listening[0]} is up" if listening else decision.why
             self.log.warning(f"start: not bootstrapping, {why}")
             return False
         self._mark_safe()
@@ -252,7 +280,7 @@ class Galera(Clustered):
         return f"--wsrep-cluster-address=gcomm://{addresses}"
 
     def _join(self, mine: Position) -> bool:
-        """Join the peers. False if they were gone before we were in."""
+        """Join the peers. False if they were gone before we were in; the server is stopped then."""
         # From here on the data moves: a position published earlier must not decide who is ahead of whom.
         self._publish(Position(JOIN, mine.uuid))
         self.spawn(self._command(self._cluster_address(), *_start_at(mine)))
@@ -263,18 +291,24 @@ class Galera(Clustered):
                 self.found_running()
                 return True
             now = self.host.clock.monotonic()
-            if any(p.phase in (RUN, BOOT) for n, p in self._said().items() if n != self.node()):
+            said = self._said()
+            if any(p.phase in (RUN, BOOT) for n, p in said.items() if n != self.node()):
                 alone_since = now
-            if now - alone_since > LONELY:
+            if now - alone_since > (HURRY if outside(self.node(), said) else LONELY):
                 self.log.warning(f"start: no peer is left to join ({seen}); asking the peers again")
-                self._end(self.record())
-                self._publish(self._position())
+                self._give_up()
                 return False
             if self.deadline.passed():
                 raise OcfError(
                     ERR_GENERIC, f"waited {self.deadline.length:.0f} s to join, but {seen}{self.last_words()}"
                 )
             self.host.clock.sleep(ELECTION_POLL)
+
+    def _give_up(self) -> None:
+        """End the server that could not join."""
+        record = self.record()
+        patience = Deadline(self.host.clock, self.deadline.at_most(GIVEN_UP))
+        processes.end(self.host, lambda: self.members(record), record.pid if record else 0, patience, GENTLE)
 
     def attempt_join(self) -> str:
         """Like an attempt, but a server that ended while its peers vanished is asked to try again, not failed."""
@@ -345,38 +379,75 @@ class Galera(Clustered):
 
     def found_running(self) -> None:
         try:
-            uuid = self.status().get("wsrep_cluster_state_uuid", NO_UUID)
+            uuid = self.status(self.probe_deadline()).get("wsrep_cluster_state_uuid", NO_UUID)
         except ProbeError as error:
             raise OcfError(ERR_GENERIC, error.seen) from None
         self._publish(Position(RUN, uuid))
 
+    # --- how the last server left
+
+    def stop(self) -> None:
+        super().stop()
+        # The server takes this file away when it leaves in good order.
+        if self.host.files.exists(f"{self.params.text('datadir')}/gvwstate.dat"):
+            try:
+                self.host.files.make_dir(RUN_FOLDER, 0o700)
+                self.host.files.write(self._died_path(), b"%.3f\n" % self.host.clock.monotonic())
+            except OSError as error:
+                self.log.warning(f"stop: {self._died_path()} cannot be written: {error.strerror}")
+
+    def _died_path(self) -> str:
+        return f"{RUN_FOLDER}/{self.context.instance}.died"
+
+    def _evicted(self) -> bool:
+        """Whether the members have had the time to give up a server of ours that left without a word."""
+        try:
+            since = self.host.clock.monotonic() - float(self.host.files.read(self._died_path()))
+        except (OSError, ValueError):
+            return True
+        # Less than nothing: that was before the machine booted.
+        if 0 <= since < EVICTION:
+            return False
+        self.host.files.remove(self._died_path())
+        return True
+
     # --- the monitor
 
-    def status(self) -> dict[str, str]:
-        p = self.params
-        rows = mysql.query(self.host, p.text("socket"), p.text("monitor_user"), STATUS, self.probe_deadline())
-        return {row[0]: row[1] for row in rows}
-
-    def probe_service(self, deadline: Deadline) -> None:
+    def status(self, deadline: Deadline) -> dict[str, str]:
         p = self.params
         rows = mysql.query(self.host, p.text("socket"), p.text("monitor_user"), STATUS, deadline)
-        status = {row[0]: row[1] for row in rows}
+        return {row[0]: row[1] for row in rows}
+
+    def ask(self, deadline: Deadline) -> dict[str, str]:
+        """The server's status if it serves as a member. Raises ProbeError."""
+        status = self.status(deadline)
         component = status.get("wsrep_cluster_status", "")
         if component != "Primary":
-            raise NotPrimary(f"the node is outside the primary component ({component or 'wsrep is off'})")
-        self._outside_since(None)
+            raise NotPrimary(
+                f"the node is outside the primary component ({component or 'wsrep is off'})",
+                status.get("wsrep_cluster_state_uuid", NO_UUID),
+            )
         if status.get("wsrep_ready") != "ON":
             state = status.get("wsrep_local_state_comment", "unknown")
-            raise NotReady(f"the server does not take queries yet (Galera state {state})")
+            raise NotReady(
+                f"the server does not take queries yet (Galera state {state})",
+                status.get("wsrep_cluster_state_uuid", NO_UUID),
+            )
+        return status
+
+    def probe_service(self, deadline: Deadline) -> None:
+        try:
+            uuid = self.ask(deadline).get("wsrep_cluster_state_uuid", NO_UUID)
+        except NotReady as error:
+            self._back_inside(error.uuid)
+            raise
+        self._back_inside(uuid)
 
     def diagnose(self, error: ProbeError) -> OcfError:
         if self.context.action == "start":
             return super().diagnose(error)
         if isinstance(error, NotPrimary):
-            since = self._outside_since(self.host.clock.time())
-            for_seconds = self.host.clock.time() - since
-            if for_seconds < self.params.seconds("grace"):
-                return OcfError(DEGRADED, f"{error.seen} for {for_seconds:.0f} s")
+            return self._left_outside(error)
         if isinstance(error, NotReady) or (isinstance(error, mysql.SqlError) and error.code in FULL):
             return OcfError(DEGRADED, error.seen)
         transfer = [p for p in self.members(self.record()) if p.comm.startswith("wsrep_sst")]
@@ -384,18 +455,45 @@ class Galera(Clustered):
             return OcfError(DEGRADED, "a state transfer is in progress")
         return super().diagnose(error)
 
-    def _outside_since(self, now: float | None) -> float:
-        """When the node was first seen outside the primary component; None forgets it."""
-        path = f"{RUN_FOLDER}/{self.context.instance}.outside"
-        if now is None:
-            if self.host.files.exists(path):
-                self.host.files.remove(path)
-            return 0.0
+    def _left_outside(self, error: NotPrimary) -> OcfError:
+        """Say so to the peers, and wait for the members to find each other; not while a peer waits for our data."""
+        now = self.host.clock.time()
+        for_seconds = now - self._outside_since(now)
         try:
-            return float(self.host.files.read(path))
+            self._publish(Position(OUT, error.uuid))
+            needed = stranded(self.node(), self._said())
+        except OcfError as away:
+            self.log.warning(f"{self.context.action}: {away.reason}")
+            needed = False
+        if needed:
+            return OcfError(ERR_GENERIC, f"{error.seen}, and a peer waits for what this node's data directory holds")
+        if for_seconds < self.params.seconds("grace"):
+            return OcfError(DEGRADED, f"{error.seen} for {for_seconds:.0f} s")
+        return super().diagnose(error)
+
+    def _outside_path(self) -> str:
+        return f"{RUN_FOLDER}/{self.context.instance}.outside"
+
+    def _outside_since(self, now: float) -> float:
+        """When (s since the epoch) the node was first seen outside the primary component."""
+        try:
+            return float(self.host.files.read(self._outside_path()))
         except (OSError, ValueError):
-            self.host.files.write(path, b"%.3f\n" % now)
+            self.host.files.write(self._outside_path(), b"%.3f\n" % now)
             return now
+
+    def _back_inside(self, uuid: str) -> None:
+        """The server is in the primary component: the patience with it starts anew, and the peers are told."""
+        if not self.host.files.exists(self._outside_path()):
+            return
+        if self.context.action == "monitor":
+            try:
+                self._publish(Position(RUN, uuid))
+            except OcfError as away:
+                # The mark stays, so that the next monitor tells them.
+                self.log.warning(f"monitor: {away.reason}")
+                return
+        self.host.files.remove(self._outside_path())
 
 
 def _start_at(position: Position) -> tuple[str, ...]:
@@ -405,9 +503,17 @@ def _start_at(position: Position) -> tuple[str, ...]:
     return (f"--wsrep-start-position={position.uuid}:{position.seqno}",)
 
 
-class NotPrimary(ProbeError):
-    """The server answers, but outside the primary component."""
+class NotServing(ProbeError):
+    """The server answers, but serves nobody; *uuid* is that of the cluster whose data it has."""
+
+    def __init__(self, seen: str, uuid: str) -> None:
+        super().__init__(seen)
+        self.uuid = uuid
 
 
-class NotReady(ProbeError):
-    """The server answers from within the primary component, but does not serve yet."""
+class NotPrimary(NotServing):
+    """It is outside the primary component."""
+
+
+class NotReady(NotServing):
+    """It is within the primary component, but not ready yet."""

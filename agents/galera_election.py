@@ -5,7 +5,9 @@ Each node publishes ONE value, so that what it says changes as a whole:
 * ``wait:UUID:SEQNO:SAFE``: stopped; the position its data directory holds, and whether it was the last to leave;
 * ``boot:UUID:SEQNO:SAFE``: elected, and starting a new primary component;
 * ``join:UUID``: its server runs in order to join, so that its position changes; unknown until it runs or is stopped;
-* ``run:UUID``: part of a primary component.
+* ``run:UUID``: part of a primary component;
+* ``out:UUID``: its server runs outside the primary component: nobody can join it, and only when it is stopped can it
+  say what its data directory holds.
 
 Every node decides alone, with the same function over the same values. Only a node that is the best of *all* the peers
 may bootstrap, and an elected node keeps saying so until it runs: two nodes never elect themselves.
@@ -14,7 +16,7 @@ may bootstrap, and an elected node keeps saying so until it runs: two nodes neve
 from __future__ import annotations
 
 NO_UUID = "00000000-0000-0000-0000-000000000000"
-WAIT, BOOT, JOIN, RUN = "wait", "boot", "join", "run"
+WAIT, BOOT, JOIN, RUN, OUT = "wait", "boot", "join", "run", "out"
 # Not published: what a node that says 'run' is for the others once its group port does not answer.
 GONE = "gone"
 
@@ -46,7 +48,7 @@ class Position:
     def decode(cls, text: str) -> Position | None:
         """None for a value that no version of this agent wrote."""
         fields = text.split(":")
-        if fields[0] in (JOIN, RUN) and len(fields) == 2:
+        if fields[0] in (JOIN, RUN, OUT) and len(fields) == 2:
             return cls(fields[0], fields[1])
         if fields[0] in (WAIT, BOOT) and len(fields) == 4:
             digits = fields[2].removeprefix("-")
@@ -100,6 +102,9 @@ def decide(me: str, peers: tuple[str, ...], said: dict[str, Position], *, quorat
         newest = max((said[name].seqno for name in present), default=-1)
         safe = [n for n in present if said[n].safe and not said[n].fresh and said[n].seqno == newest]
         if not safe or any(name in said for name in missing):
+            outside = [name for name in missing if name in said and said[name].phase == OUT]
+            if outside:
+                return Decision("wait", f"{outside[0]} runs outside the primary component and must be stopped first")
             return Decision("wait", f"{', '.join(missing)} has not said yet what its data directory holds")
         best = safe[0]
     else:
@@ -108,3 +113,29 @@ def decide(me: str, peers: tuple[str, ...], said: dict[str, Position], *, quorat
     if best != me:
         return Decision("wait", f"{best} has the newest data ({said[best].seqno}) and bootstraps")
     return Decision("bootstrap", f"this node has the newest data ({said[me].seqno}) of {', '.join(present)}")
+
+
+def forsaken(me: str, peers: tuple[str, ...], said: dict[str, Position]) -> bool:
+    """Whether a start that waits on *me* waits for peers that nobody starts, given what each has *said*.
+
+    While a start is under way Pacemaker begins nothing new, so a peer that failed a moment later, or that has to be
+    stopped first, is dealt with only when this start has ended.
+    """
+    others = [said[name] for name in peers if name != me and name in said]
+    if any(position.phase in (BOOT, JOIN) for position in others) and not outside(me, said):
+        return False
+    return any(name not in said or said[name].phase in (GONE, OUT) for name in peers if name != me)
+
+
+def outside(me: str, said: dict[str, Position]) -> bool:
+    """Whether a node other than *me* says that it runs outside the primary component."""
+    return any(position.phase == OUT for name, position in said.items() if name != me)
+
+
+def stranded(me: str, said: dict[str, Position]) -> bool:
+    """Whether *me*, outside the primary component, keeps a peer waiting for what its data directory holds.
+
+    The component cannot come back by itself then: the peer that waits was a member of it and does not run.
+    """
+    others = [position.phase for name, position in said.items() if name != me]
+    return WAIT in others and not any(phase in (RUN, BOOT) for phase in others)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quorate.agents.peers import PEERS, Clustered
-from quorate.agents.rabbitmq_forming import DATA, FORM, FRESH, RUN, Decision, decide
+from quorate.agents.rabbitmq_forming import DATA, FORM, FRESH, RUN, Decision, decide, forsaken, waits
 from quorate.lib.daemon import Command
 from quorate.lib.deadline import Deadline
 from quorate.lib.declare import Action, Parameter
@@ -12,10 +12,10 @@ from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_GENERIC, ERR_INSTALLED, OcfEr
 
 FORMING_POLL = 0.5
 PEER_TIMEOUT = 1.0
-# Seconds that a broker with data may wait for peers none of which is starting or running. While a start is under way
-# Pacemaker begins nothing new, so peers that failed a moment later are started only when this start has ended: it
-# ends, and all start together. More than the broker's own boot takes, for it may need no peer.
+# Seconds to wait for a peer that nobody starts while this start is under way: it ends, and all start together.
 PATIENCE = 30.0
+# As many of the broker's last lines are looked through for what it waits for.
+LOG_LINES = 400
 CTL_TIMEOUT = 30.0
 
 
@@ -191,8 +191,14 @@ class RabbitMQ(Clustered):
     def launch(self) -> None:
         self.publish(FRESH if self.fresh() else DATA)
         before = ""
+        hopeful = self.host.clock.monotonic()
         while True:
-            decision = self._decide()
+            said = self._said()
+            decision = self._decide(said)
+            if decision.action != "wait" or not forsaken(self.node(), tuple(self.peers()), said):
+                hopeful = self.host.clock.monotonic()
+            if self.host.clock.monotonic() - hopeful > PATIENCE:
+                raise OcfError(ERR_GENERIC, f"nothing to form or join for {PATIENCE:.0f} s: {decision.why}")
             if repr(decision) != before:
                 self.log.info(f"start: {decision}")
                 before = repr(decision)
@@ -204,7 +210,8 @@ class RabbitMQ(Clustered):
         self._apply_policy()
         self.found_running()
 
-    def _decide(self) -> Decision:
+    def _said(self) -> dict[str, str]:
+        """What the nodes say; not of those who say that they run, and do not answer."""
         peers = self.peers()
         said = {node: word for node, word in self.published().items() if node in peers}
         port = self.params.number("port")
@@ -212,7 +219,11 @@ class RabbitMQ(Clustered):
             # A crashed node's last word stays until Pacemaker has stopped it.
             if word == RUN and node != self.node() and not accepts(self.host, (peers[node], port), PEER_TIMEOUT):
                 del said[node]
-        return decide(self.node(), tuple(peers), said, fresh=self.fresh(), quorate=self.host.attributes.quorate())
+        return said
+
+    def _decide(self, said: dict[str, str]) -> Decision:
+        quorate = self.host.attributes.quorate()
+        return decide(self.node(), tuple(self.peers()), said, fresh=self.fresh(), quorate=quorate)
 
     def _come_up(self, decision: Decision) -> bool:
         """Start the broker as decided. False if it must be decided anew."""
@@ -244,28 +255,21 @@ class RabbitMQ(Clustered):
 
     def _await_broker(self, decision: Decision) -> None:
         """Wait until the broker answers; one that rejoins waits itself, for the peer that stopped last."""
-        if decision.action == "rejoin" and len(self.peers()) > 1:
-            until = self.deadline.at_most(PATIENCE)
-            begun = self.host.clock.monotonic()
-            while self.attempt():
-                if self.host.clock.monotonic() - begun > until:
-                    if self._peer_active():
-                        break
-                    raise OcfError(
-                        ERR_GENERIC, f"the broker waits for its peers, and none of them has started for {until:.0f} s"
-                    )
-                self.host.clock.sleep(FORMING_POLL)
+        hopeful = self.host.clock.monotonic()
+        while decision.action == "rejoin" and not self.deadline.passed() and self.attempt():
+            if not (self._waits() and forsaken(self.node(), tuple(self.peers()), self._said())):
+                hopeful = self.host.clock.monotonic()
+            if self.host.clock.monotonic() - hopeful > PATIENCE:
+                raise OcfError(
+                    ERR_GENERIC, f"the broker waits for its peers, and nobody has started them for {PATIENCE:.0f} s"
+                )
+            self.host.clock.sleep(FORMING_POLL)
         self.await_answer(self.deadline)
 
-    def _peer_active(self) -> bool:
-        """Whether another node's broker runs, or is being started."""
-        peers, port = self.peers(), self.params.number("port")
-        for node, word in self.published().items():
-            if node == self.node() or node not in peers:
-                continue
-            if word != RUN or accepts(self.host, (peers[node], port), PEER_TIMEOUT):
-                return True
-        return False
+    def _waits(self) -> bool:
+        """Whether the broker says that it waits for a peer."""
+        log = self.command().log
+        return waits(self.host.files.tail(log, LOG_LINES, self._logs_before.get(log, 0)))
 
     def _somebody_runs(self, peers: tuple[str, ...]) -> bool:
         """Whether a broker of *peers* answers, and this partition has quorum."""

@@ -47,3 +47,24 @@ def decide(me: str, peers: tuple[str, ...], said: dict[str, str], *, fresh: bool
     if peers[0] != me:
         return Decision("wait", f"{peers[0]} forms the cluster")
     return Decision("form", "every node is fresh and this one is the first of them")
+
+
+def forsaken(me: str, peers: tuple[str, ...], said: dict[str, str]) -> bool:
+    """Whether a start that waits on *me* waits for a peer that nobody starts; *said* as for :func:`decide`.
+
+    While a start is under way Pacemaker begins nothing new, so a peer that failed a moment later is started only when
+    this start has ended. Others that wait just so help nobody.
+    """
+    others = [said.get(name) for name in peers if name != me]
+    return None in others and not any(word in (RUN, FORM) for word in others)
+
+
+def waits(log: list[str]) -> bool:
+    """Whether the broker, by the lines that it has logged since its start, waits for a peer to have its tables from."""
+    waiting = False
+    for line in log:
+        if "Waiting for Mnesia tables" in line:
+            waiting = True
+        elif "Successfully synced tables" in line:
+            waiting = False
+    return waiting

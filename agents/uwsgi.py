@@ -67,7 +67,8 @@ def parameters(
         Parameter(
             "probe_timeout",
             "time",
-            "5s",
+            # Longer than the writers' pause when a database node dies (6 s): all workers may be waiting for it.
+            "15s",
             shortdesc="Monitor's patience",
             longdesc="How long the monitor waits for the answer before it calls the service hung.",
             minimum=1,

@@ -291,7 +291,7 @@ project_name = service
 username = nova
 password = {secrets.nova_password}
 region_name = {REGION}
-http_connect_timeout = 3
+http_connect_timeout = 6
 http_request_max_retries = 3
 
 [oslo_concurrency]

@@ -151,8 +151,10 @@ def end(host: Host, find: Callable[[], list[Process]], main: int, deadline: Dead
     targets = [p for p in left if p.pid == main] or left
     for process in targets:
         host.kill(process.pid, SIGTERM)
-        # A stopped process takes no TERM until it continues.
-        host.kill(process.pid, SIGCONT)
+    for process in left:
+        # A stopped process takes no TERM until it continues, nor hears its master, who waits for it.
+        if process in targets or process.stopped:
+            host.kill(process.pid, SIGCONT)
     while left and not patience.passed():
         host.clock.sleep(POLL)
         left = find()

@@ -88,6 +88,11 @@ def others_say(cluster: FakeCluster, seqno: int) -> None:
         cluster.write(name, "quorate-galera", Position(WAIT, U, seqno, False).encode())
 
 
+def others_run(cluster: FakeCluster) -> None:
+    for name in ("n2", "n3"):
+        cluster.write(name, "quorate-galera", f"run:{U}")
+
+
 def test_the_newest_bootstraps_marks_itself_safe_and_says_so(cluster: FakeCluster) -> None:
     node = GaleraNode(cluster)
     node.grastate(12, 0)
@@ -195,6 +200,7 @@ def test_states_of_a_running_server(cluster: FakeCluster) -> None:
     node.grastate(12, 0)
     others_say(cluster, 11)
     node.act("start")
+    others_run(cluster)
     assert node.act("monitor") == (SUCCESS, "")
     node.answer(ready="OFF")
     assert node.act("monitor")[0] == DEGRADED
@@ -211,6 +217,132 @@ def test_states_of_a_running_server(cluster: FakeCluster) -> None:
     assert node.act("monitor") == (SUCCESS, "")
     node.answer(component="non-Primary")
     assert node.act("monitor")[0] == DEGRADED
+
+
+def test_outside_the_primary_component_is_said_and_taken_back(cluster: FakeCluster) -> None:
+    node = GaleraNode(cluster)
+    node.grastate(12, 0)
+    others_say(cluster, 11)
+    node.act("start")
+    others_run(cluster)
+    node.answer(component="non-Primary")
+    assert node.act("monitor")[0] == DEGRADED
+    assert node.said() == f"out:{U}"
+    # Within the component, if not yet ready: the peers can join again.
+    node.answer(ready="OFF")
+    assert node.act("monitor")[0] == DEGRADED
+    assert node.said() == f"run:{U}"
+    node.answer(component="non-Primary")
+    node.act("monitor")
+    node.answer()
+    node.host.attributes.away = True
+    assert node.act("monitor") == (SUCCESS, "")
+    node.host.attributes.away = False
+    assert node.said() == f"out:{U}"
+    assert node.act("monitor") == (SUCCESS, "")
+    assert node.said() == f"run:{U}", "what could not be said is said by the next monitor"
+
+
+def test_a_cluster_that_is_away_makes_no_failure_of_a_server_outside(cluster: FakeCluster) -> None:
+    node = GaleraNode(cluster)
+    node.grastate(12, 0)
+    others_say(cluster, 11)
+    node.act("start")
+    node.answer(component="non-Primary")
+    node.host.attributes.away = True
+    assert node.act("monitor")[0] == DEGRADED
+
+
+def test_a_server_outside_is_failed_at_once_when_a_peer_waits_for_its_data(cluster: FakeCluster) -> None:
+    node = GaleraNode(cluster)
+    node.grastate(12, 0)
+    others_say(cluster, 11)
+    node.act("start")
+    cluster.write("n2", "quorate-galera", None)
+    node.answer(component="non-Primary")
+    rc, reason = node.act("monitor")
+    assert rc == ERR_GENERIC
+    assert "a peer waits" in reason
+
+
+def test_a_start_beside_a_server_outside_ends_soon(cluster: FakeCluster) -> None:
+    """Pacemaker can stop that one only when this start has ended."""
+    node = GaleraNode(cluster)
+    node.grastate(12, 0)
+    cluster.write("n2", "quorate-galera", Position(WAIT, U, 11).encode())
+    cluster.write("n3", "quorate-galera", f"out:{U}")
+    before = cluster.clock.now
+    rc, reason = node.act("start", timeout=300)
+    assert rc == ERR_GENERIC
+    assert "n3 runs outside the primary component and must be stopped first" in reason
+    assert 3 <= cluster.clock.now - before < 6
+    assert node.host.spawned == []
+
+
+def test_a_joiner_whose_peer_is_outside_is_given_up_and_its_position_read_anew(cluster: FakeCluster) -> None:
+    node = GaleraNode(cluster)
+    node.grastate(10, 0)
+    cluster.write("n2", "quorate-galera", f"run:{U}")
+    node.host.serve(("10.0.0.2", 4567))
+
+    def waits_for_a_view(process: object) -> None:
+        node.grastate(11, 0)
+        for running in node.host.processes.values():
+            running.ignores.add(15)
+
+    node.host.behave = waits_for_a_view
+    cluster.clock.at(2, lambda: cluster.write("n2", "quorate-galera", f"out:{U}"))
+    before = cluster.clock.now
+    assert node.act("start", timeout=300)[0] == ERR_GENERIC
+    (process,) = node.host.processes.values()
+    assert process.gone
+    assert cluster.clock.now - before < 2 + 3 + 8 + 3 + 3
+    assert node.said() == f"wait:{U}:11:0"
+
+
+def test_a_server_that_left_without_a_word_stays_away_until_its_peers_have_given_it_up(cluster: FakeCluster) -> None:
+    node = GaleraNode(cluster)
+    node.grastate(10, 0)
+    node.host.files.put("/var/lib/mysql/gvwstate.dat", "my_uuid: 1\n")
+    assert node.act("stop") == (SUCCESS, "")
+    stopped = cluster.clock.now
+    cluster.write("n2", "quorate-galera", f"run:{U}")
+    node.host.serve(("10.0.0.2", 4567))
+    joined: list[float] = []
+    node.host.behave = lambda process: (joined.append(cluster.clock.now), node.answer())
+    cluster.clock.sleep(1)
+    assert node.act("start") == (SUCCESS, "")
+    assert 6.5 <= joined[0] - stopped < 7.5
+    # One that said good-bye, or died before the machine booted, need not wait.
+    node.host.files.remove("/var/lib/mysql/gvwstate.dat")
+    node.act("stop")
+    stopped = cluster.clock.now
+    assert node.act("start") == (SUCCESS, "")
+    assert joined[1] - stopped < 1
+    node.act("stop")
+    node.host.files.put("/run/quorate/galera.died", "5000000.000\n")
+    stopped = cluster.clock.now
+    assert node.act("start") == (SUCCESS, "")
+    assert joined[2] - stopped < 1
+
+
+def test_an_election_is_held_again_over_what_was_heard_meanwhile(cluster: FakeCluster) -> None:
+    """The last to leave need not wait for the others; one that says just then that it holds more goes first."""
+    node = GaleraNode(cluster)
+    node.grastate(10, 1)
+    newer = Position(WAIT, U, 20).encode()
+    heard = node.host.attributes.set
+
+    def answers_after(name: str, value: str) -> None:
+        heard(name, value)
+        if value.startswith("boot"):
+            cluster.write("n2", "quorate-galera", newer)
+
+    node.host.attributes.set = answers_after  # type: ignore[method-assign]
+    rc, _ = node.act("start")
+    assert rc == ERR_GENERIC
+    assert node.host.spawned == []
+    assert node.said() == f"wait:{U}:10:1"
 
 
 def test_a_probe_of_a_running_server_publishes_it_anew(cluster: FakeCluster) -> None:
@@ -264,14 +396,14 @@ class RabbitNode:
             return Result(0, json.dumps(self.policies), "")
         return Result(0, "", "")
 
-    def act(self, action: str, *, depth: int = 0, **given: str) -> tuple[Rc, str]:
+    def act(self, action: str, *, depth: int = 0, timeout: float = 60, **given: str) -> tuple[Rc, str]:
         return act(
             RabbitMQ,
             self.host,
             action,
             {**PEERS, **given},
             instance="rabbitmq",
-            timeout=60,
+            timeout=timeout,
             depth=depth,
             log=self.log,
             node=self.name,
@@ -317,6 +449,53 @@ def test_a_node_with_data_starts_with_it_and_alone(cluster: FakeCluster) -> None
     assert node.act("start") == (SUCCESS, "")
     (process,) = node.host.processes.values()
     assert "RABBITMQ_SERVER_START_ARGS" not in process.environ
+
+
+WAITING = "2026-01-01 12:00:00.1+00:00 [info] <0.221.0> Waiting for Mnesia tables for 30000 ms, 9 retries left\n"
+
+
+@pytest.mark.parametrize("others", [{}, {"n2": "data"}, {"n2": "run"}])
+def test_a_broker_that_waits_for_a_peer_that_nobody_starts_is_given_up(
+    cluster: FakeCluster, others: dict[str, str]
+) -> None:
+    """Not even beside another one that waits just so, or one that only said that it ran."""
+    node = RabbitNode(cluster)
+    node.host.files.put(f"{node.data}/cluster_nodes.config", "x")
+    log = "/var/log/rabbitmq/rabbit@n1.log"
+    node.host.behave = lambda process: cluster.clock.at(5, lambda: node.host.files.put(log, WAITING))
+    say(cluster, **others)
+    before = cluster.clock.now
+    rc, reason = node.act("start", timeout=240)
+    assert rc == ERR_GENERIC
+    assert "nobody has started them for 30 s" in reason
+    assert cluster.clock.now - before < 38
+
+
+@pytest.mark.parametrize("why", ["it boots slowly", "all are starting", "a peer runs"])
+def test_a_broker_that_will_come_up_is_waited_for(cluster: FakeCluster, why: str) -> None:
+    node = RabbitNode(cluster)
+    node.host.files.put(f"{node.data}/cluster_nodes.config", "x")
+    if why != "it boots slowly":
+        node.host.behave = lambda process: node.host.files.put("/var/log/rabbitmq/rabbit@n1.log", WAITING)
+    else:
+        node.host.behave = lambda process: None
+    if why == "all are starting":
+        say(cluster, n2="data", n3="data")
+    if why == "a peer runs":
+        say(cluster, n2="run")
+        node.host.serve(("10.0.0.2", 5672), AMQP_START)
+    cluster.clock.at(50, lambda: node.come_up(None))
+    assert node.act("start", timeout=240) == (SUCCESS, "")
+
+
+def test_a_fresh_node_does_not_wait_for_a_peer_that_nobody_starts(cluster: FakeCluster) -> None:
+    node = RabbitNode(cluster)
+    say(cluster, n2="fresh")
+    before = cluster.clock.now
+    rc, reason = node.act("start", timeout=240)
+    assert rc == ERR_GENERIC
+    assert "n3 has not said yet" in reason
+    assert 30 <= cluster.clock.now - before < 33
 
 
 def test_a_broker_that_came_up_alone_is_set_aside_and_nothing_is_deleted(cluster: FakeCluster) -> None:

@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quorate.agents.galera import Galera
-from quorate.agents.galera_election import BOOT, NO_UUID, RUN, WAIT, Position, decide
+from quorate.agents.galera_election import (
+    BOOT,
+    GONE,
+    JOIN,
+    NO_UUID,
+    OUT,
+    RUN,
+    WAIT,
+    Position,
+    decide,
+    forsaken,
+    stranded,
+)
 from quorate.lib.params import Params
 from quorate.lib.rc import OcfError
 
@@ -25,6 +37,7 @@ def wait(seqno: int, safe: bool = False, uuid: str = U) -> Position:
 FRESH = Position(WAIT)
 BOOTS = Position(BOOT, U, 9, False)
 RUNS = Position(RUN, U)
+OUTSIDE = Position(OUT, U)
 
 
 def action(me: str, said: dict[str, Position], quorate: bool = True) -> str:
@@ -60,6 +73,9 @@ def action(me: str, said: dict[str, Position], quorate: bool = True) -> str:
         ("n1", {"n1": wait(9), "n2": BOOTS, "n3": RUNS}, "join"),
         # Its own last words do not stop a node.
         ("n1", {"n1": BOOTS, "n2": wait(8), "n3": wait(8)}, "bootstrap"),
+        # A server outside the primary component may hold newer data than it has said.
+        ("n1", {"n1": wait(9, True), "n2": wait(8), "n3": OUTSIDE}, "wait"),
+        ("n1", {"n1": wait(9), "n2": RUNS, "n3": OUTSIDE}, "join"),
         # Sequence numbers of different clusters cannot be compared.
         ("n1", {"n1": wait(9), "n2": wait(5, uuid=V), "n3": wait(8)}, "refuse"),
         ("n1", {"n1": wait(9, True), "n2": wait(5, uuid=V)}, "refuse"),
@@ -67,6 +83,39 @@ def action(me: str, said: dict[str, Position], quorate: bool = True) -> str:
 )
 def test_decisions(me: str, said: dict[str, Position], expected: str) -> None:
     assert action(me, said) == expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"n2": wait(1)}, True),
+        ({"n2": wait(1), "n3": wait(2)}, False),
+        ({"n2": wait(1), "n3": Position(GONE, U)}, True),
+        ({"n2": wait(1), "n3": OUTSIDE}, True),
+        ({"n2": BOOTS}, False),
+        ({"n2": Position(JOIN, U)}, False),
+        # It joins the one outside, in vain.
+        ({"n2": Position(JOIN, U), "n3": OUTSIDE}, True),
+    ],
+)
+def test_who_is_waited_for_in_vain(said: dict[str, Position], expected: bool) -> None:
+    assert forsaken("n1", PEERS, {"n1": wait(3), **said}) is expected
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"n2": wait(1)}, True),
+        ({"n2": wait(1), "n3": RUNS}, False),
+        ({"n2": wait(1), "n3": BOOTS}, False),
+        ({"n2": wait(1), "n3": OUTSIDE}, True),
+        ({"n2": OUTSIDE, "n3": OUTSIDE}, False),
+        ({"n2": Position(JOIN, U)}, False),
+        ({}, False),
+    ],
+)
+def test_when_a_server_outside_is_in_the_way(said: dict[str, Position], expected: bool) -> None:
+    assert stranded("n1", {"n1": OUTSIDE, **said}) is expected
 
 
 def test_without_quorum_nobody_bootstraps_but_joining_is_free() -> None:
@@ -111,7 +160,7 @@ def test_with_all_present_exactly_one_is_chosen_and_it_has_the_newest_data(held:
     assert {action(name, said) for name in PEERS if name not in chosen} == {"wait"}
 
 
-words = st.one_of(positions, st.sampled_from([BOOTS, RUNS, wait(3, uuid=V)]))
+words = st.one_of(positions, st.sampled_from([BOOTS, RUNS, OUTSIDE, wait(3, uuid=V)]))
 
 
 @given(st.dictionaries(st.sampled_from(PEERS), words), st.sampled_from(PEERS), st.booleans())

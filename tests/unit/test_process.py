@@ -115,6 +115,17 @@ def end_all(host: FakeHost, main: int, seconds: float = 10.0) -> Deadline:
     return deadline
 
 
+def test_workers_that_are_stopped_go_with_their_master() -> None:
+    """A frozen service's master takes its TERM, and would wait for its workers until its patience ends."""
+    host = FakeHost()
+    main = host.add("main", {TAG: "r1"})
+    worker = host.add("worker", {TAG: "r1"}, session=main.pid)
+    for process in (main, worker):
+        process.signalled(signal.SIGSTOP)
+    end_all(host, main.pid)
+    assert worker.signals[1] == signal.SIGCONT
+
+
 def test_term_goes_to_the_main_process_first_and_then_to_what_outlives_it() -> None:
     """Erlang's port mapper stays for ever when its broker has gone: it must not cost a stop most of its time."""
     host = FakeHost()
