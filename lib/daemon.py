@@ -17,6 +17,9 @@ RUN = "/run/quorate"
 LOGS = "/var/log/quorate"
 # What the service gets of a stop's time to end by itself; the rest is for KILL and the proof.
 GENTLE = 0.7
+# How long a planned stop waits for the answers that clients are waiting for (s), and for a sign that any will come.
+DRAIN = 3.0
+SIGN_OF_LIFE = 1.0
 POLL = 0.2
 BASE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -165,12 +168,31 @@ class Daemon(Agent):
         record = self.record()
         self.before_stop()
         gate = self.gate()
-        if gate is not None:
-            gate.open(self.deadline.share(0.1))
-        self._end(record)
+        if gate is None:
+            self._end(record)
+        else:
+            try:
+                self._let_clients_finish(gate, record)
+                self._end(record)
+            finally:
+                gate.open(self.deadline)
         self.host.files.remove(self.record_path())
 
     # --- the parts they are made of
+
+    def _let_clients_finish(self, gate: Gate, record: Record | None) -> None:
+        """Refuse new clients, and wait until those who are connected have gone; not if nobody would answer them."""
+        process = processes.look_recorded(self.host, record) if record else None
+        if process is None or process.stopped or not self.params.flag("gate"):
+            return
+        try:
+            self.probe_service(Deadline(self.host.clock, self.deadline.at_most(SIGN_OF_LIFE)))
+        except ProbeError:
+            return
+        gate.close(self.deadline.share(0.1))
+        left = gate.drain(Deadline(self.host.clock, self.deadline.at_most(DRAIN)))
+        if left:
+            self.log.info(f"stop: {left} connections had not ended after {DRAIN:.0f} s")
 
     def _tell_running(self) -> None:
         """The service was found up by an action that did not start it."""

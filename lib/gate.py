@@ -1,10 +1,11 @@
-"""Refuses other machines' connections to a port until the service behind it answers.
+"""Refuses other machines' new connections to a port while the service behind it boots, and while it is stopped.
 
 uWSGI and Apache listen long before the application is loaded. A client that comes in between is accepted by the kernel
 and then waits for the whole boot, where a refusal would have sent it to the next node at once. So the port is closed
 with a packet filter rule (a TCP reset, as if nobody listened) while the service boots; the loopback stays open, which
-is where the agent asks. The rule carries the instance's name, and every stop takes it away as well: a start that was
-killed half way is always followed by one.
+is where the agent asks. A planned stop closes it as well, and lets those who are connected have their answers first.
+The rule carries the instance's name, and every stop ends with taking it away: a start that was killed half way is
+always followed by one.
 """
 
 from __future__ import annotations
@@ -19,18 +20,23 @@ PROGRAMS = ("iptables", "ip6tables")
 TIMEOUT = 3.0
 # A rule more than these is not ours: each start adds one, and takes away what it finds first.
 MOST = 5
+POLL = 0.05
+TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
+ESTABLISHED = "01"
 
 
 class Gate:
     """The rule of one instance for one TCP port. Without a packet filter it does nothing, and says so once."""
 
-    __slots__ = ("_host", "_log", "_rule")
+    __slots__ = ("_host", "_log", "_port", "_rule")
 
     def __init__(self, host: Host, log: Log, instance: str, port: int) -> None:
         self._host = host
         self._log = log
+        self._port = port
+        # Only what begins a connection: one that exists goes on.
         self._rule = (
-            *("INPUT", "-p", "tcp", "--dport", str(port), "!", "-i", "lo"),
+            *("INPUT", "-p", "tcp", "--dport", str(port), "--syn", "!", "-i", "lo"),
             *("-m", "comment", "--comment", f"quorate:{instance}", "-j", "REJECT", "--reject-with", "tcp-reset"),
         )
 
@@ -49,6 +55,29 @@ class Gate:
                 if self._run(program, "-D", deadline).rc != 0:
                     break
 
+    def drain(self, deadline: Deadline) -> int:
+        """Wait until nobody is connected to the port any more; how many still are at the deadline."""
+        while (connected := self._connected()) and not deadline.passed():
+            self._host.clock.sleep(POLL)
+        return connected
+
+    def _connected(self) -> int:
+        lines = []
+        for table in TABLES:
+            try:
+                lines += self._host.files.read(table).decode("ascii", "replace").splitlines()[1:]
+            except OSError:
+                # No IPv6 here.
+                continue
+        return established(lines, self._port)
+
     def _run(self, program: str, verb: str, deadline: Deadline) -> Result:
         # -w: another program may hold the lock on the tables.
         return self._host.run([program, "-w", "2", verb, *self._rule], timeout=deadline.at_most(TIMEOUT))
+
+
+def established(lines: list[str], port: int) -> int:
+    """How many of the *lines* of ``/proc/net/tcp`` are connections that others have with our *port*."""
+    ours = f":{port:04X}"
+    fields = [line.split() for line in lines]
+    return sum(len(f) > 3 and f[1].endswith(ours) and f[3] == ESTABLISHED for f in fields)

@@ -95,7 +95,7 @@ class FakeFiles:
         self.modes[path] = mode
 
     def read(self, path: str) -> bytes:
-        if path.startswith("/proc/"):
+        if path.startswith("/proc/") and path not in self.content and "/net/" not in path:
             _, _, pid, name = path.split("/")
             process = self._processes.get(int(pid))
             if process is None or process.gone:

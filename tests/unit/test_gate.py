@@ -7,6 +7,7 @@ from tests.unit.calling import act
 from tests.unit.fake_host import FakeHost, FakeProcess
 
 from quorate.agents.keystone import Keystone
+from quorate.lib.gate import established
 from quorate.lib.host import Result
 from quorate.lib.rc import ERR_GENERIC, SUCCESS
 
@@ -67,7 +68,7 @@ def test_the_loopback_stays_open_and_the_rule_names_the_instance(host: FakeHost,
     host.behave = lambda process: seen.extend(filter_.rules) or process.end(1)
     act(Keystone, host, "start")
     rule = " ".join(seen[0])
-    assert "--dport 5000 ! -i lo" in rule
+    assert "--dport 5000 --syn ! -i lo" in rule
     assert "quorate:" in rule
 
 
@@ -96,3 +97,68 @@ def test_without_a_packet_filter_the_service_starts_all_the_same(host: FakeHost)
 def test_it_can_be_turned_off(host: FakeHost, filter_: Filter) -> None:
     assert act(Keystone, host, "start", {"gate": "false"}) == (SUCCESS, "")
     assert filter_.events == ["spawn"]
+
+
+# As in /proc/net/tcp: local address, remote address, state (01 established, 0A listening, 06 waiting for its end).
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue"
+LISTENS = "   0: 00000000:1388 00000000:0000 0A 00000000:00000000"
+CLIENT = "   1: 0B4D1EAC:1388 0C4D1EAC:A2F0 01 00000000:00000000"
+ENDING = "   2: 0B4D1EAC:1388 0C4D1EAC:A2F2 06 00000000:00000000"
+ELSEWHERE = "   3: 0B4D1EAC:A2F4 0C4D1EAC:1388 01 00000000:00000000"
+
+
+def test_who_is_connected() -> None:
+    assert established([LISTENS, CLIENT, ENDING, ELSEWHERE, ""], 5000) == 1
+    assert established([LISTENS, CLIENT], 5001) == 0
+
+
+def connected(host: FakeHost, *lines: str) -> None:
+    host.files.put("/proc/net/tcp", "\n".join([HEAD, LISTENS, *lines]))
+
+
+def test_a_stop_lets_clients_have_their_answers_and_nobody_new_in(host: FakeHost, filter_: Filter) -> None:
+    act(Keystone, host, "start")
+    filter_.events.clear()
+    (process,) = host.processes.values()
+    signalled = process.signalled
+
+    def watched(signal: int) -> None:
+        filter_.events.append(f"signal {signal}")
+        signalled(signal)
+
+    process.signalled = watched  # type: ignore[method-assign]
+    connected(host, CLIENT)
+    begun = host.clock.now
+    host.clock.at(1.2, lambda: connected(host, ENDING))
+    assert act(Keystone, host, "stop") == (SUCCESS, "")
+    assert filter_.events[:3] == ["close", "close", "signal 15"]
+    assert filter_.events[-2:] == ["open", "open"]
+    assert filter_.rules == []
+    assert 1.2 <= host.clock.now - begun < 2
+
+
+def test_a_client_that_never_goes_does_not_keep_a_stop(host: FakeHost, filter_: Filter) -> None:
+    act(Keystone, host, "start")
+    connected(host, CLIENT)
+    begun = host.clock.now
+    assert act(Keystone, host, "stop") == (SUCCESS, "")
+    assert 3 <= host.clock.now - begun < 4
+    assert filter_.rules == []
+
+
+@pytest.mark.parametrize("state", ["hung", "held", "dead", "no gate"])
+def test_a_service_that_will_not_answer_is_stopped_at_once(host: FakeHost, filter_: Filter, state: str) -> None:
+    act(Keystone, host, "start")
+    filter_.events.clear()
+    (process,) = host.processes.values()
+    connected(host, CLIENT)
+    if state == "hung":
+        host.serve(("127.0.0.1", 5000))
+    if state == "held":
+        process.state = "T"
+    if state == "dead":
+        process.end(-9)
+    begun = host.clock.now
+    assert act(Keystone, host, "stop", {"gate": "false"} if state == "no gate" else None) == (SUCCESS, "")
+    assert "close" not in filter_.events
+    assert host.clock.now - begun < 2
