@@ -35,7 +35,7 @@ class Reloading(Service):
 
 
 class Told:
-    """A sentinel that notes what it is told, with what the record said just then; *happen* is called before it answers."""
+    """A sentinel that notes what it is told and whether there was a record; *happen* is called before it answers."""
 
     def __init__(self, host: FakeHost, happen: Callable[[str], object] = lambda said: None) -> None:
         self.said: list[str] = []
@@ -73,7 +73,7 @@ def record(host: FakeHost, path: str = PATH) -> records.Watched:
 
 
 def test_the_paths_are_those_that_the_sentinel_reads() -> None:
-    assert (records.FOLDER, records.SOCKET) == (f"{RUN}/sentinel", SOCKET)
+    assert (f"{RUN}/sentinel", SOCKET) == (records.FOLDER, records.SOCKET)
 
 
 # --- register
@@ -321,9 +321,9 @@ def test_a_full_disk_costs_a_line_of_the_log_and_no_action(
         log = KeptLog()
         assert act(Reloading, host, action, probe=probe, log=log) == (SUCCESS, ""), action
         lines = [line for line in log.lines if "sentinel" in line]
-        assert lines == [
-            f"WARNING: {action}: the sentinel will not watch r1: [Errno 28] No space left on device"
-        ], action
+        assert lines == [f"WARNING: {action}: the sentinel will not watch r1: [Errno 28] No space left on device"], (
+            action
+        )
     # It was told of nothing that is not there to be read.
     assert told.said == ["forget r1\n"]
     assert not process.gone
