@@ -133,7 +133,7 @@ def read_all(folder: str) -> tuple[dict[str, Watched], dict[str, str]]:
     found: dict[str, Watched] = {}
     refused: dict[str, str] = {}
     for name in sorted(os.listdir(folder)):
-        if name.endswith(UNFINISHED):
+        if name.endswith(UNFINISHED) and name.removesuffix(UNFINISHED).rpartition(".")[2].isdecimal():
             continue
         try:
             record = read(folder, name)
