@@ -149,11 +149,15 @@ class Galera(Clustered):
     actions = (
         Action("start", 300),
         Action("stop", 120),
-        Action("monitor", 20, interval=10, depth=0),
+        # As often beside a sentinel: a node that left the primary component tells its peers by its monitor.
+        Action("monitor", 20, interval=10, depth=0, watched_interval=10),
         Action("reload-agent", 20),
         Action("validate-all", 10),
         Action("meta-data", 5),
     )
+    # A start that waits for its peers in vain ends as a failure, to make room for theirs: a few of these are part of a
+    # recovery, and no reason to keep a member away.
+    meta = (("migration-threshold", "60"),)
 
     # --- validation
 
@@ -412,6 +416,16 @@ class Galera(Clustered):
         return True
 
     # --- the monitor
+
+    def glance(self, deadline: Deadline) -> str:
+        """Only whether the server answers: what a state outside the component means is the monitor's to decide."""
+        try:
+            self.ask(deadline)
+        except NotServing:
+            return ""
+        except ProbeError as error:
+            return "" if self.diagnose(error).rc == DEGRADED else error.seen
+        return ""
 
     def status(self, deadline: Deadline) -> dict[str, str]:
         p = self.params

@@ -119,6 +119,9 @@ class RabbitMQ(Clustered):
         Action("validate-all", 10),
         Action("meta-data", 5),
     )
+    # A start that waits for its peers in vain ends as a failure, to make room for theirs: a few of these are part of a
+    # recovery, and no reason to keep a member away.
+    meta = (("migration-threshold", "60"),)
     helpers = ("epmd",)
     POLICY = "quorate-mirror"
 

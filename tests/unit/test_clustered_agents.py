@@ -6,14 +6,16 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from calling import KeptLog, act
+from calling import KeptLog, act, context
 from fake_host import AMQP_START, FakeCluster, FakeHost
 
 from quorate.agents.dashboard import Dashboard
 from quorate.agents.galera import Galera
 from quorate.agents.galera_election import WAIT, Position
 from quorate.agents.rabbitmq import RabbitMQ
+from quorate.lib.deadline import Deadline
 from quorate.lib.host import Result
+from quorate.lib.params import Params
 from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_CONFIGURED, ERR_GENERIC, ERR_INSTALLED, SUCCESS, Rc
 
 NAMES = ("n1", "n2", "n3")
@@ -241,6 +243,26 @@ def test_outside_the_primary_component_is_said_and_taken_back(cluster: FakeClust
     assert node.said() == f"out:{U}"
     assert node.act("monitor") == (SUCCESS, "")
     assert node.said() == f"run:{U}", "what could not be said is said by the next monitor"
+
+
+def test_a_sentinel_s_look_judges_no_state_of_the_component(cluster: FakeCluster) -> None:
+    node = GaleraNode(cluster)
+    node.grastate(12, 0)
+    others_say(cluster, 11)
+    node.act("start")
+    said = len(cluster.history)
+
+    def glance() -> str:
+        agent = Galera(context(node.host, action="monitor", instance="galera"), Params(Galera.parameters, PEERS))
+        return agent.glance(Deadline(node.host.clock, 1.0))
+
+    for component, ready in (("Primary", "ON"), ("Primary", "OFF"), ("non-Primary", "OFF")):
+        node.answer(component, ready)
+        assert glance() == ""
+    node.host.serve("/run/mysqld/mysqld.sock")
+    assert "did not answer" in glance()
+    assert len(cluster.history) == said
+    assert "/run/quorate/galera.outside" not in node.host.files.content
 
 
 def test_a_cluster_that_is_away_makes_no_failure_of_a_server_outside(cluster: FakeCluster) -> None:
