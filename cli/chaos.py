@@ -12,9 +12,12 @@ from quorate.cli import chaos_report
 from quorate.cli.lab import NAME
 from quorate.lab import apt, bringup, engine, faults, layout, overhead, paths, record, scenarios, suite, workloads
 from quorate.lab.cluster import Lab, open_lab
+from quorate.lab.interrupt import terminable
 from quorate.lab.progress import ConsoleProgress
 from quorate.lab.report import compare as comparison
 from quorate.lab.report import write as reports
+from quorate.lab.report.markdown import MARKDOWN, markdown
+from quorate.lab.report.model import put, read_report
 from quorate.lab.scenario import Scenario
 
 
@@ -108,17 +111,17 @@ def _run(
         bringup.down(lab.name, lab.client)
         bringup.up(lab, release, text)
 
-    outcomes = []
-    for number, outcome in enumerate(suite.run_all(runs, lab, folder, seed=seed, progress=progress, mend=anew), 1):
-        outcomes.append(outcome)
-        chaos_report.one(console, outcome, number, len(runs))
-        # Written anew after each: a run that is cut short leaves the report of what it did.
-        reports.write(folder, lab, outcomes)
-    chaos_report.summary(console, outcomes)
-    console.print(f"report: {folder / 'index.html'}", highlight=False)
-    if any(outcome.interrupted for outcome in outcomes):
+    interrupted = False
+    with terminable(), reports.Book(folder, lab) as book:
+        for number, outcome in enumerate(suite.run_all(runs, lab, folder, seed=seed, progress=progress, mend=anew), 1):
+            chaos_report.one(console, outcome, number, len(runs))
+            book.add(outcome)
+            interrupted = outcome.interrupted
+    chaos_report.summary(console, book.entries)
+    console.print(f"report: {folder / reports.PAGE}", highlight=False)
+    if interrupted:
         return 130
-    return 0 if all(outcome.expected for outcome in outcomes) else 1
+    return 0 if all(entry.expected for entry in book.entries) else 1
 
 
 def _lab(name: str, topology: Path | None, subnet: str | None, release: int, progress: ConsoleProgress) -> Lab:
@@ -153,10 +156,33 @@ def bench(name: str, workload: str) -> int:
 
 @chaos.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-def report(folder: Path) -> None:
-    """Make the page of FOLDER anew from its report.json and histories."""
-    reports.rebuild(folder)
-    click.echo(f"{folder / 'index.html'}")
+@click.option(
+    "--markdown",
+    "file",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    metavar="[FILE]",
+    help="Instead of the page, the table of all scenarios in Markdown.  [default: report.md in FOLDER; - is stdout]",
+)
+def report(folder: Path, file: str | None) -> None:
+    """Make the page of FOLDER anew from its report.json and histories: also that of a run that was cut short.
+
+    \b
+    Examples:
+      quorate chaos report out/
+      quorate chaos report out/ --markdown -
+      quorate chaos report out/ --markdown docs/measured.md
+    """
+    if file is None:
+        reports.rebuild(folder)
+        click.echo(f"{folder / reports.PAGE}")
+        return
+    text = markdown(read_report(folder))
+    if file == "-":
+        click.echo(text, nl=False)
+        return
+    click.echo(f"{put(Path(file) if file else folder / MARKDOWN, text)}")
 
 
 @chaos.command()

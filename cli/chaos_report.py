@@ -48,9 +48,8 @@ def one(console: Console, outcome: Outcome, number: int, total: int) -> None:
         console.print(Text(f"  {said}", style="red"), soft_wrap=True)
 
 
-def summary(console: Console, outcomes: Sequence[Outcome]) -> None:
+def summary(console: Console, entries: Sequence[Entry]) -> None:
     """All scenarios as a table, what is not as expected in words, and everything in one line."""
-    entries = [as_entry(outcome, outcome.folder) for outcome in outcomes]
     if not entries:
         console.print("no scenario ran")
         return

@@ -10,13 +10,13 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import docker.errors
 
-from quorate.lab import audit, collect, events, history, record, workloads
+from quorate.lab import audit, collect, events, history, record, whole, workloads
 from quorate.lab.checker import UNKNOWN, Checker, Verdict, judge, worst
 from quorate.lab.checkers.audits import Audits
 from quorate.lab.checkers.availability import ENOUGH, Availability
@@ -28,10 +28,11 @@ from quorate.lab.interrupt import Interrupted, Interrupts, interrupts
 from quorate.lab.progress import Progress
 from quorate.lab.recorder import Recorder
 from quorate.lab.scenario import Scenario
-from quorate.lab.services import SERVICES
 from quorate.lab.workload import Pace, Place, Workload
 from quorate.lib.problem import Failed, Problem
 
+CIB_BEFORE = "cib-before.xml"
+"""The file in a scenario's folder that holds the CIB as it was before anything was broken."""
 WARM_UP = 60.0
 """Seconds in which every client must have had enough success, before anything is broken."""
 FEWEST = 5
@@ -41,13 +42,14 @@ AFTER = 5.0
 """Seconds of load after the recovery."""
 SETTLE, SETTLE_BROKEN = 60.0, 15.0
 """Seconds that each final read is tried for: in a cluster that is whole, and in one that is not."""
-LOOK = 0.5
-"""Seconds between two looks at the cluster while it recovers."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A scenario that ran: its *verdicts*, and the one that counts. *trouble* is what cut it short, if anything."""
+    """A scenario that ran: its *verdicts*, and the one that counts. *trouble* is what cut it short, if anything.
+
+    *remade* is why the lab was made anew before it; empty when it was not.
+    """
 
     scenario: Scenario
     seed: int
@@ -56,6 +58,7 @@ class Outcome:
     verdicts: tuple[Verdict, ...]
     trouble: str = ""
     interrupted: bool = False
+    remade: str = ""
 
     @property
     def value(self) -> str:
@@ -159,7 +162,7 @@ class _Run:
 
     def _recover(self, patience: float, tell: Callable[[str], None]) -> None:
         until = time.monotonic() + patience
-        while missing := wanting(self.lab):
+        while missing := whole.wanting(self.lab):
             tell(missing[0])
             if time.monotonic() > until:
                 # An engine that is gone hides the cluster: then nobody knows, and this raises.
@@ -167,7 +170,7 @@ class _Run:
                 seen = f"the cluster is not whole {patience:.0f} s after the fault: {'; '.join(missing)}"
                 self.log.mark(history.GAVE_UP, seen=seen)
                 raise Failed(seen)
-            time.sleep(LOOK)
+            time.sleep(whole.LOOK)
         self.log.mark(history.RECOVERED)
 
 
@@ -179,19 +182,12 @@ def enough(pace: Pace) -> int:
     return max(FEWEST, min(ENOUGH, round(pace.rate * BEFORE))) if pace.rate else ENOUGH
 
 
-def wanting(lab: Lab) -> tuple[str, ...]:
-    """What keeps the lab from being whole: in the cluster's eyes, or in those of a client at each node's door."""
-    missing = lab.missing()
-    if missing:
-        return missing
-    clones = set(lab.clones())
-    return tuple(
-        f"{service.name} on {node} {silence}"
-        for service in SERVICES
-        if service.clone in clones
-        for node in lab.nodes
-        if (silence := service.silent(lab.address(node)))
-    )
+def alone(lab: Lab) -> AbstractContextManager[None]:
+    """Nobody else runs anything against *lab* within; raises :class:`Failed` when somebody does.
+
+    Two runs at once would take each other's tables and objects for leftovers of an earlier one.
+    """
+    return record.locked(lab.name, "chaos.lock", "being hurt")
 
 
 def run(
@@ -207,8 +203,7 @@ def run(
     if why:
         raise Problem(f"scenario {scenario.name}: {why}")
     loads = [workloads.make(name) for name in scenario.workloads]
-    # Two runs at once would take each other's tables and objects for leftovers of an earlier one.
-    with record.locked(lab.name, "chaos.lock", "being hurt"):
+    with alone(lab):
         return _run(scenario, lab, folder, seed, loads, progress)
 
 
@@ -217,9 +212,9 @@ def _run(
 ) -> Outcome:
     folder.mkdir(parents=True, exist_ok=True)
     with progress.step("waiting until the lab is whole"):
-        wait_whole(lab)
+        whole.wait_whole(lab)
     cib = lab.cib()
-    (folder / "cib-before.xml").write_text(cib, encoding="utf-8")
+    (folder / CIB_BEFORE).write_text(cib, encoding="utf-8")
     noted = collect.note_logs(lab)
     header = {
         "scenario": scenario.name,
@@ -279,11 +274,3 @@ def checkers(scenario: Scenario, loads: Sequence[Workload]) -> tuple[Checker, ..
         *(checker for load in loads for checker in load.checkers()),
         *(Availability(load.name) for load in loads),
     )
-
-
-def wait_whole(lab: Lab, patience: float = 180.0) -> None:
-    until = time.monotonic() + patience
-    while missing := wanting(lab):
-        if time.monotonic() > until:
-            raise Failed(f"the lab {lab.name!r} is not whole after {patience:.0f} s: {'; '.join(missing)}")
-        time.sleep(LOOK)

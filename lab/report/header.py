@@ -15,8 +15,8 @@ from lxml import etree
 
 import quorate
 from quorate.lab.cluster import Lab
-from quorate.lab.report.model import Header, Machine
-from quorate.lab.run import Outcome
+from quorate.lab.report.model import Entry, Header, Machine
+from quorate.lab.run import CIB_BEFORE, Outcome
 from quorate.lib.problem import Failed
 
 PACKAGES = {
@@ -36,7 +36,7 @@ UNKNOWN = "unknown"
 
 def header(lab: Lab, outcomes: Sequence[Outcome]) -> Header:
     """What can be said now; what nobody answers is left out or said to be unknown."""
-    cibs = [outcome.folder / "cib-before.xml" for outcome in outcomes]
+    cibs = [outcome.folder / CIB_BEFORE for outcome in outcomes]
     return Header(
         date=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         quorate=quorate.__version__,
@@ -49,9 +49,9 @@ def header(lab: Lab, outcomes: Sequence[Outcome]) -> Header:
     )
 
 
-def seed(outcomes: Sequence[Outcome]) -> int | None:
+def seed(runs: Sequence[Outcome | Entry]) -> int | None:
     """The seed that all of them had; None when each had its own."""
-    seeds = {outcome.seed for outcome in outcomes}
+    seeds = {run.seed for run in runs}
     return seeds.pop() if len(seeds) == 1 else None
 
 

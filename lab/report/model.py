@@ -98,6 +98,7 @@ class Entry:
     *began* is the wall clock's time at zero (ISO 8601, UTC), *folder* where the files are, inside the report's.
     *marks* are the first moments of each phase; *detect*, *one* and *whole* are how long it took until the cluster
     noticed, until the first instance that was hurt was back, and until all was whole: None where it never happened.
+    *remade* is why the lab was made anew before this scenario, empty when it was not.
     """
 
     name: str
@@ -118,6 +119,7 @@ class Entry:
     verdicts: tuple[Verdict, ...]
     loads: tuple[Load, ...]
     events: tuple[Moment, ...]
+    remade: str = ""
 
     @property
     def expected(self) -> bool:
@@ -225,6 +227,10 @@ class _Place:
     def maybe(self, key: str, kind: type[_T]) -> _T | None:
         return None if self._get(key) is None else self.at(key, kind)
 
+    def given(self, key: str, kind: type[_T], default: _T) -> _T:
+        """As :meth:`at`; *default* where it is missing, as it is in a report that was written before there was one."""
+        return self.at(key, kind) if key in self._value else default
+
     def under(self, key: str) -> _Place:
         return _Place(f"{self.where}: {key}", self._get(key))
 
@@ -307,6 +313,7 @@ def _entry(at: _Place) -> Entry:
             Moment(one.at("t", float), one.at("kind", str), one.at("node", str), one.at("text", str))
             for one in at.each("events")
         ),
+        remade=at.given("remade", str, ""),
     )
 
 

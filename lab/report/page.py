@@ -164,6 +164,7 @@ def section(number: int, entry: Entry, history: History | None) -> Html:
             tag("a", "overview ↑", href="#top", class_="top"),
         ),
         tag("p", entry.trouble, class_="trouble") if entry.trouble else None,
+        tag("p", f"The lab was made anew before this: {entry.remade}", class_="dim") if entry.remade else None,
         tag(
             "dl",
             *(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 
 from quorate.lab.cluster import Lab
-from quorate.lab.history import INJECTED, History, read_history
+from quorate.lab.history import INJECTED, read_history
 from quorate.lab.report import figures, header, model
 from quorate.lab.report.html import Html
 from quorate.lab.report.model import Entry, Header, Report
@@ -20,30 +21,66 @@ PAGE = "index.html"
 HISTORY = "history.jsonl"
 
 
-def write(folder: Path, lab: Lab, outcomes: Sequence[Outcome]) -> Report:
-    """Write the report of *outcomes*, which ran against *lab*, into *folder*. May be called again as more have run.
+class Book:
+    """The report of a run that is under way, in *folder*: report.json grows with every scenario, the page comes last.
 
-    The lab is asked for its versions once: a report that is in *folder* already is of the same run.
-    Raises :class:`quorate.lib.problem.Failed` when a file cannot be written.
+    A run that is cut short leaves a report that can be read again and has all that it did. The page, which costs more
+    with each scenario, is written once: on leaving the context, however it is left. *seen* is what is known already
+    about the *lab*; else it is asked, after the first scenario.
     """
-    seen = model.read_report(folder).header if (folder / model.FILE).exists() else None
-    if seen is None or not seen.versions:
-        seen = header.header(lab, outcomes)
-    return save(folder, replace(seen, seed=header.seed(outcomes)), outcomes)
 
+    def __init__(self, folder: Path, lab: Lab, seen: Header | None = None) -> None:
+        self._folder = folder
+        self._lab = lab
+        self._header = seen
+        self._entries: list[Entry] = []
 
-def save(folder: Path, seen: Header, outcomes: Sequence[Outcome]) -> Report:
-    """Write report.json and the page."""
-    report = Report(seen, tuple(entry(outcome, folder) for outcome in outcomes))
-    model.write_report(folder, report)
-    _write_page(folder, report, [outcome.history for outcome in outcomes])
-    return report
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What is in it so far."""
+        return tuple(self._entries)
+
+    def add(self, outcome: Outcome) -> Report:
+        """Write report.json with *outcome*, which has just ended; all of it. Raises :class:`Failed`."""
+        self._entries.append(entry(outcome, self._folder))
+        if self._header is None or not self._header.versions:
+            self._header = header.header(self._lab, [outcome])
+        self._header = replace(self._header, seed=header.seed(self._entries))
+        report = Report(self._header, self.entries)
+        model.write_report(self._folder, report)
+        return report
+
+    def close(self) -> None:
+        """Write the page, if anything ran. Raises :class:`Problem`."""
+        if self._entries:
+            rebuild(self._folder)
+
+    def __enter__(self) -> Book:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except Problem as trouble:
+            if error is None:
+                raise
+            # Why the run ended is more than that there is no page of it.
+            error.add_note(f"the page: {trouble}")
 
 
 def rebuild(folder: Path) -> Report:
-    """Make the page anew from report.json and the histories. Raises :class:`Problem` when they cannot be read."""
+    """Make the page from report.json and the histories. Raises :class:`Problem` when they cannot be read."""
     report = model.read_report(folder)
-    _write_page(folder, report, [None] * len(report.entries))
+
+    def sections() -> Iterator[Html]:
+        # One history at a time is read: thirty of them need not fit into memory.
+        for number, one in enumerate(report.entries, 1):
+            path = folder / one.folder / HISTORY
+            yield section(number, one, read_history(path) if path.exists() else None)
+
+    model.put(folder / PAGE, page(report, sections()))
     return report
 
 
@@ -72,6 +109,7 @@ def entry(outcome: Outcome, folder: Path) -> Entry:
         verdicts=outcome.verdicts,
         loads=tuple(figures.load(seen, name, outcome.verdicts) for name in seen.workloads),
         events=figures.moments(seen),
+        remade=outcome.remade,
     )
 
 
@@ -84,14 +122,3 @@ def _inside(path: Path, folder: Path) -> str:
 
 def _utc(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _write_page(folder: Path, report: Report, histories: Sequence[History | None]) -> None:
-    """One history at a time is read: thirty of them need not fit into memory."""
-
-    def sections() -> Iterator[Html]:
-        for number, (one, history) in enumerate(zip(report.entries, histories, strict=True), 1):
-            path = folder / one.folder / HISTORY
-            yield section(number, one, history or (read_history(path) if path.exists() else None))
-
-    model.put(folder / PAGE, page(report, sections()))

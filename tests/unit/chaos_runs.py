@@ -13,7 +13,8 @@ from typing import Any
 from quorate.lab.checker import INVALID, UNKNOWN, VALID, Verdict
 from quorate.lab.fault import Injected
 from quorate.lab.history import AUDIT, EVENT, FAIL, INFO, OK, History, Mark, Op, read_history
-from quorate.lab.report.model import Header, Machine
+from quorate.lab.report.model import Header, Machine, Report
+from quorate.lab.report.write import Book
 from quorate.lab.run import Outcome
 from quorate.lab.scenario import Scenario
 
@@ -227,6 +228,15 @@ def outcome(plan: Plan, folder: Path, seed: int = 7, *, subfolder: str = "") -> 
     )
     scenario = Scenario(plan.name, plan.about, Named(plan.name), tuple(LOADS), plan.hold, expect=plan.expect)  # type: ignore[arg-type]
     return Outcome(scenario, seed, place, made, verdicts, plan.trouble)
+
+
+def save(folder: Path, outcomes: Sequence[Outcome], header: Header = HEADER) -> Report:
+    """Write the report of *outcomes* into *folder*, as a run does that ends well."""
+    nowhere: Any = None  # what is known of the lab is in *header*: nobody asks it
+    with Book(folder, nowhere, header) as book:
+        for each in outcomes:
+            report = book.add(each)
+    return report
 
 
 LOST = Verdict(

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from quorate.lab.interrupt import Interrupted, interrupts
+from quorate.lab.interrupt import Interrupted, interrupts, terminable
 
 
 def strike(number: signal.Signals = signal.SIGINT) -> None:
@@ -62,3 +62,13 @@ def test_a_thread_that_cannot_have_signals_runs_without() -> None:
     thread.start()
     thread.join()
     assert seen == ["ran"]
+
+
+def test_an_end_that_is_asked_for_between_two_runs_can_be_reported_like_ctrl_c() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with terminable():
+        with interrupts(), pytest.raises(Interrupted):
+            strike(signal.SIGTERM)
+        with pytest.raises(KeyboardInterrupt):
+            strike(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before

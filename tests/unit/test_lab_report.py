@@ -20,7 +20,7 @@ KILL, POWER = replace(runs.KILL, rate=5.0), replace(runs.POWER, rate=5.0)
 
 
 def report(folder: Path) -> Report:
-    return write.save(folder, runs.HEADER, [runs.outcome(KILL, folder), runs.outcome(POWER, folder)])
+    return runs.save(folder, [runs.outcome(KILL, folder), runs.outcome(POWER, folder)])
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -240,13 +240,85 @@ def test_a_lab_that_does_not_answer_does_not_lose_the_report(tmp_path: Path) -> 
 
 def test_the_value_of_a_report_is_the_worst(tmp_path: Path) -> None:
     outcomes = [runs.outcome(KILL, tmp_path), runs.outcome(replace(POWER, verdicts=(runs.LOST,)), tmp_path)]
-    assert write.save(tmp_path, runs.HEADER, outcomes).value == INVALID
+    assert runs.save(tmp_path, outcomes).value == INVALID
     assert model.Report(runs.HEADER, ()).value == UNKNOWN
 
 
-def test_the_header_is_asked_for_once_and_names_a_seed_only_if_all_had_it(tmp_path: Path) -> None:
-    outcomes = [runs.outcome(KILL, tmp_path, 1), runs.outcome(POWER, tmp_path, 2)]
-    write.save(tmp_path, runs.HEADER, outcomes[:1])
-    made = write.write(tmp_path, Silent(), outcomes)  # type: ignore[arg-type]
-    assert made.header == replace(runs.HEADER, seed=None)
-    assert write.write(tmp_path, Silent(), outcomes[:1]).header.seed == 1  # type: ignore[arg-type]
+# -- while it runs -----------------------------------------------------------------------------------------
+
+
+def test_the_lab_is_asked_once_and_a_seed_is_named_only_if_all_had_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    lab: Any = Silent()
+
+    def versions(of: object) -> dict[str, str]:
+        asked.append("versions")
+        return {} if len(asked) == 1 else {"pacemaker": "2.1.5"}
+
+    monkeypatch.setattr(header, "versions", versions)
+    with write.Book(tmp_path, lab) as book:
+        seeds = [book.add(runs.outcome(KILL, tmp_path, 1, subfolder=name)).header.seed for name in "abc"]
+        seeds.append(book.add(runs.outcome(POWER, tmp_path, 2)).header.seed)
+    assert seeds == [1, 1, 1, None]
+    assert len(asked) == 2, "again as long as it did not answer"
+    assert read_report(tmp_path).header.versions == {"pacemaker": "2.1.5"}
+
+
+def test_every_scenario_is_readable_at_once_and_the_page_comes_last(tmp_path: Path) -> None:
+    with write.Book(tmp_path, Silent(), runs.HEADER) as book:  # type: ignore[arg-type]
+        for number, plan in enumerate((KILL, POWER), 1):
+            book.add(runs.outcome(plan, tmp_path))
+            assert read_report(tmp_path).entries == book.entries
+            assert len(book.entries) == number
+            assert not (tmp_path / write.PAGE).exists()
+    page = (tmp_path / write.PAGE).read_text()
+    assert KILL.name in page
+    assert POWER.name in page
+
+
+def test_a_run_that_was_killed_has_a_page_when_it_is_asked_for(tmp_path: Path) -> None:
+    write.Book(tmp_path, Silent(), runs.HEADER).add(runs.outcome(KILL, tmp_path))  # type: ignore[arg-type]
+    assert [one.name for one in write.rebuild(tmp_path).entries] == [KILL.name]
+    assert (tmp_path / write.PAGE).exists()
+
+
+def cut_short(folder: Path, ending: BaseException) -> None:
+    with write.Book(folder, Silent(), runs.HEADER) as book:  # type: ignore[arg-type]
+        book.add(runs.outcome(KILL, folder))
+        raise ending
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), Failed("the lab is gone")])
+def test_a_run_that_does_not_end_well_has_a_page_too(tmp_path: Path, ending: BaseException) -> None:
+    with pytest.raises(type(ending)) as caught:
+        cut_short(tmp_path, ending)
+    assert caught.value is ending
+    assert KILL.name in (tmp_path / write.PAGE).read_text()
+
+
+def test_a_page_that_cannot_be_written_does_not_hide_why_the_run_ended(tmp_path: Path) -> None:
+    (tmp_path / write.PAGE).mkdir()
+    with pytest.raises(Failed, match=r"index\.html: cannot be written"):
+        runs.save(tmp_path, [runs.outcome(KILL, tmp_path)])
+    ending = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        cut_short(tmp_path, ending)
+    assert "index.html: cannot be written" in ending.__notes__[0]
+
+
+def test_nothing_that_ran_is_no_report(tmp_path: Path) -> None:
+    with write.Book(tmp_path, Silent(), runs.HEADER):  # type: ignore[arg-type]
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_that_the_lab_was_made_anew_is_kept_and_older_reports_are_read(tmp_path: Path) -> None:
+    why = "after kill-galera: galera data: table a differs"
+    runs.save(tmp_path, [replace(runs.outcome(KILL, tmp_path), remade=why)])
+    assert [one.remade for one in read_report(tmp_path).entries] == [why]
+    document = json.loads((tmp_path / "report.json").read_text())
+    del document["entries"][0]["remade"]
+    (tmp_path / "report.json").write_text(json.dumps(document))
+    assert [one.remade for one in read_report(tmp_path).entries] == [""]

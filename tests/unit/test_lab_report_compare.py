@@ -25,9 +25,9 @@ OTHER = replace(runs.HEADER, agents={name: f"ocf:heartbeat:{name}" for name in r
 def both(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     a, b = (tmp_path_factory.mktemp(name) for name in "ab")
     only_a, only_b = replace(KILL, name="only-in-a"), replace(KILL, name="only-in-b")
-    write.save(a, runs.HEADER, [runs.outcome(plan, a) for plan in (KILL, POWER, only_a)])
+    runs.save(a, [runs.outcome(plan, a) for plan in (KILL, POWER, only_a)])
     worse = replace(KILL, whole=28.6, verdicts=(runs.LOST,))
-    write.save(b, OTHER, [runs.outcome(plan, b) for plan in (only_b, POWER, worse)])
+    runs.save(b, [runs.outcome(plan, b) for plan in (only_b, POWER, worse)], OTHER)
     return compare(a, b)
 
 
@@ -90,7 +90,7 @@ def test_the_page(both: Comparison, tmp_path: Path) -> None:
 
 def test_two_reports_with_nothing_in_common(tmp_path: Path) -> None:
     for name, plan in (("a", KILL), ("b", POWER)):
-        write.save(tmp_path / name, runs.HEADER, [runs.outcome(plan, tmp_path / name)])
+        runs.save(tmp_path / name, [runs.outcome(plan, tmp_path / name)])
     both = compare(tmp_path / "a", tmp_path / "b")
     assert both.pairs == ()
     write_page(tmp_path / "side.html", both)
@@ -101,7 +101,7 @@ def test_two_reports_with_nothing_in_common(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_folder_that_is_no_report_is_refused_with_its_name(tmp_path: Path, which: int) -> None:
-    write.save(tmp_path / "good", runs.HEADER, [runs.outcome(KILL, tmp_path / "good")])
+    runs.save(tmp_path / "good", [runs.outcome(KILL, tmp_path / "good")])
     (tmp_path / "bad").mkdir()
     folders = [tmp_path / "good", tmp_path / "good"]
     folders[which] = tmp_path / "bad"
@@ -140,8 +140,8 @@ def test_the_comparison_on_a_terminal(both: Comparison) -> None:
 
 def test_the_summary(tmp_path: Path) -> None:
     lost = replace(POWER, verdicts=(runs.LOST,), trouble="[bold]not whole[/bold]")
-    outcomes = [runs.outcome(KILL, tmp_path), runs.outcome(lost, tmp_path)]
-    said = printed(lambda console: chaos_report.summary(console, outcomes))
+    entries = [write.entry(runs.outcome(plan, tmp_path), tmp_path) for plan in (KILL, lost)]
+    said = printed(lambda console: chaos_report.summary(console, entries))
     lines = {line.split()[0]: line.split() for line in said.splitlines() if line.strip()}
     assert lines["kill-galera"][1:3] == ["\u2713", "valid"]
     assert "48.7" in lines["power-off"] or "power-off:" in lines

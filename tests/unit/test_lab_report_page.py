@@ -34,7 +34,7 @@ BAD = replace(
 
 
 def page(folder: Path, *outcomes: Outcome) -> str:
-    write.save(folder, runs.HEADER, outcomes)
+    runs.save(folder, outcomes)
     return (folder / "index.html").read_text(encoding="utf-8")
 
 
@@ -112,12 +112,21 @@ def test_a_history_that_is_gone_leaves_a_page_that_says_so(tmp_path: Path) -> No
 
 def test_a_run_that_ended_at_once_has_a_page(tmp_path: Path) -> None:
     outcome = runs.outcome(KILL, tmp_path)
-    empty = History({"workloads": ["sql-set"], "wall": 0.0}, (), (Mark("end", 0.5, 0.5),))
+    empty = History({"type": "run", "workloads": ["sql-set"], "wall": 0.0}, (), (Mark("end", 0.5, 0.5),))
+    runs.dump(empty, outcome.folder / "history.jsonl")
     early = replace(outcome, history=empty, verdicts=(), trouble="the load sql-set has too little success to begin")
     text = page(tmp_path, early)
     parsed(text)
     assert "There is no picture: nothing happened in this run." in text
     assert "? unknown" in text
+
+
+def test_a_lab_that_was_made_anew_before_a_scenario_is_mentioned_there(tmp_path: Path) -> None:
+    first, second = runs.outcome(KILL, tmp_path), runs.outcome(POWER, tmp_path)
+    tree = parsed(page(tmp_path, first, replace(second, remade="after kill-galera: galera data: a table differs")))
+    said = [section.text_content() for section in tree.iter("section")]
+    assert "made anew" not in said[0]
+    assert "The lab was made anew before this: after kill-galera: galera data: a table differs" in said[1]
 
 
 # -- pictures ----------------------------------------------------------------------------------------------
