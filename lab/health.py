@@ -112,6 +112,30 @@ def clones_of(xml: str | bytes) -> dict[str, int]:
     return {clone.get("id") or "": _promoted(clone) for clone in root.iterfind(".//clone")}
 
 
+def under_way(cib: str | bytes) -> tuple[str, ...]:
+    """What Pacemaker does to resources, from the status in *cib*, as ``NAME_monitor_10000 on NODE``.
+
+    That is every operation without a result yet, and every recurring one, of which the next may come at any moment: in
+    maintenance mode they are cancelled, and leave the status when the last of them has ended. Fencing devices are left
+    out, and operations from before the resource's last start or stop, which are only history.
+    """
+    root = etree.fromstring(cib.encode() if isinstance(cib, str) else cib)
+    found = []
+    for state in root.iterfind("status/node_state"):
+        for resource in state.iterfind("lrm/lrm_resources/lrm_resource"):
+            if resource.get("class") == "stonith":
+                continue
+            calls = {op.get("id") or "": int(op.get("call-id") or 0) for op in resource.iterfind("lrm_rsc_op")}
+            last = calls.get(f"{resource.get('id')}_last_0", 0)
+            for op in resource.iterfind("lrm_rsc_op"):
+                name = op.get("id") or ""
+                pending = op.get("op-status") == "-1"
+                recurring = op.get("interval", "0") != "0" and calls[name] > last and "_last_failure_" not in name
+                if pending or recurring:
+                    found.append(f"{op.get('operation_key') or name} on {state.get('uname')}")
+    return tuple(found)
+
+
 def _promoted(clone: etree._Element) -> int:
     pairs = clone.iterfind("meta_attributes/nvpair")
     meta = {pair.get("name", ""): pair.get("value", "") for pair in pairs}

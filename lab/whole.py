@@ -30,7 +30,10 @@ def wanting(lab: Lab) -> tuple[str, ...]:
     missing = lab.missing()
     if missing:
         return missing
-    clones = set(lab.clones())
+    try:
+        clones = lab.clones()
+    except Failed as failure:
+        return (str(failure),)
     return tuple(
         f"{service.name} on {node} {silence}"
         for service in SERVICES

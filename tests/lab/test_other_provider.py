@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from quorate.lab import apt, bringup, engine, layout, paths, run, scenarios
+from quorate.lab import apt, bringup, engine, layout, paths, run, scenarios, whole
 from quorate.lab.checker import INVALID, UNKNOWN
 from quorate.lab.cluster import Lab, open_lab
 from quorate.lab.services import SERVICES
@@ -37,7 +37,7 @@ def rival() -> Iterator[Lab]:
 def test_none_of_our_agents_runs_there(rival: Lab) -> None:
     assert 'provider="quorate"' not in rival.cib()
     assert {service.clone for service in SERVICES} < set(rival.clones())
-    assert run.wanting(rival) == ()
+    assert whole.wanting(rival) == ()
     promoted = {each.node for each in rival.health().instances if each.resource == "galera" and each.role == "Promoted"}
     assert promoted == set(rival.nodes)
 

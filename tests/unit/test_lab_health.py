@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from quorate.lab.health import clones_of, parse_crm_mon
+from quorate.lab.health import clones_of, parse_crm_mon, under_way
 from quorate.lib.problem import Failed
 
 NODE = '<node name="{}" online="{}" standby="false" maintenance="false" pending="false" unclean="{}"/>'
@@ -108,3 +108,50 @@ def test_failures_are_told_but_do_not_make_a_recovered_resource_unhealthy() -> N
 def test_what_is_not_xml_is_a_failure() -> None:
     with pytest.raises(Failed, match="did not print XML"):
         parse_crm_mon("crm_mon: Connection to cluster failed")
+
+
+# -- what Pacemaker does ---------------------------------------------------------------------------------------------
+
+OP = (
+    '<lrm_rsc_op id="{0}" operation_key="{1}" operation="{2}" call-id="{3}" rc-code="{4}" op-status="{5}"'
+    ' interval="{6}"/>'
+)
+START = OP.format("keystone_last_0", "keystone_start_0", "start", 40, 0, 0, 0)
+MONITOR = OP.format("keystone_monitor_10000", "keystone_monitor_10000", "monitor", 42, 0, 0, 10000)
+DEEP = OP.format("keystone_monitor_30000", "keystone_monitor_30000", "monitor", 43, 190, 0, 30000)
+FAILURE = OP.format("keystone_last_failure_0", "keystone_monitor_10000", "monitor", 42, 7, 0, 10000)
+
+
+def status(operations: str, other: str = "", kind: str = "ocf") -> str:
+    """The status of two nodes: *operations* in n1's history of keystone, *other* in n2's."""
+    nodes = "".join(
+        f'<node_state uname="{node}"><lrm><lrm_resources><lrm_resource id="keystone" class="{kind}">{history}'
+        "</lrm_resource></lrm_resources></lrm></node_state>"
+        for node, history in (("n1", operations), ("n2", other))
+    )
+    return f"<cib><configuration/><status>{nodes}</status></cib>"
+
+
+def test_a_recurring_monitor_is_under_way_until_it_is_cancelled() -> None:
+    assert under_way(status(START + MONITOR + DEEP, START + MONITOR)) == (
+        "keystone_monitor_10000 on n1",
+        "keystone_monitor_30000 on n1",
+        "keystone_monitor_10000 on n2",
+    )
+    assert under_way(status(START, START)) == ()
+
+
+def test_an_operation_without_a_result_is_under_way() -> None:
+    for action, interval in (("start", 0), ("stop", 0), ("monitor", 0), ("monitor", 10000)):
+        key = f"keystone_{action}_{interval}"
+        name = key if interval else "keystone_last_0"
+        pending = OP.format(name, key, action, -1, 193, -1, interval)
+        assert under_way(status("", pending)) == (f"{key} on n2",)
+
+
+def test_what_is_only_history_is_not_under_way() -> None:
+    """A failure that is remembered, and the monitor of an instance that was stopped since."""
+    stop = OP.format("keystone_last_0", "keystone_stop_0", "stop", 50, 0, 0, 0)
+    assert under_way(status(START + FAILURE, stop + MONITOR)) == ()
+    assert under_way(status(START + MONITOR, kind="stonith")) == ()
+    assert under_way("<cib><configuration/></cib>") == ()

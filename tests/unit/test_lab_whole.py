@@ -94,6 +94,14 @@ def test_a_service_that_is_silent_is_wanting_before_the_cluster_has_noticed(
         whole.wait_whole(lab, 0.0)
 
 
+def test_a_cluster_that_stops_answering_in_between_is_wanting(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(of: Lab) -> dict[str, int]:
+        raise Failed("node n1: no answer")
+
+    monkeypatch.setattr(Lab, "clones", gone)
+    assert whole.wanting(lab) == ("node n1: no answer",)
+
+
 def test_what_the_audits_cannot_see_is_no_finding(lab: Any) -> None:
     lab.found = (FINE, UNSEEN, DIFFERS)
     assert whole.findings(lab) == {"galera data": "table a differs"}
