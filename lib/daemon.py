@@ -244,8 +244,8 @@ class Daemon(Agent):
 
     def _register(self) -> None:
         """From now on the sentinel watches the running service. Never raises."""
-        record = self.record()
-        if self.watched and record:
+        record = self.record() if self.watched else None
+        if record:
             from quorate.lib import watched
 
             watched.register(self, record, RUN)
