@@ -126,7 +126,7 @@ def _await_database(lab: Lab, node: str, deadline: float = 30.0) -> None:
         "c = configparser.RawConfigParser(strict=False); c.read('/etc/keystone/keystone.conf')\n"
         "p = u.urlsplit(c['database']['connection'])\n"
         f"pymysql.connect(host='127.0.0.1', port={DATABASE_PORT}, user=p.username, password=p.password,\n"
-        "                database='keystone', connect_timeout=2, read_timeout=2).ping()\n"
+        "                database='keystone', connect_timeout=2, read_timeout=2, ssl_disabled=True).ping()\n"
     )
     until = time.monotonic() + deadline
     while True:

@@ -207,22 +207,36 @@ def valid(evidence: Evidence) -> Opinion:
 
 
 def copies(evidence: Evidence) -> Opinion:
-    """Every node holds the same CIB. One that is being changed may be a moment behind on some, but not for longer."""
+    """Every node holds the same CIB. One that is being changed may be a moment behind on some, but not for longer.
+
+    Only mentioned is a node that stays behind by nothing but ``num_updates``, which counts changes of the status: a DC
+    that is elected when partitions meet may have a lower one than others, who then refuse its copy until the next
+    change (Pacemaker 2.1.5). The configuration, and the versions that count its changes, have to agree in any case.
+    """
     told, unseen = evidence.told(CIB), list(evidence.silent(CIB))
     wrong = [f"{answer.node} does not tell its CIB: {answer.complaint}" for answer in told if answer.rc]
     held = {answer.node: _identity(answer) for answer in told if answer.rc == 0}
     versions = {node: version for node, (version, _) in held.items()}
     shown = ", ".join(f"{node} has {'.'.join(map(str, version))}" for node, version in versions.items())
-    if len(set(versions.values())) <= 1:
-        if len(set(held.values())) > 1:
-            wrong.append(f"the copies differ, though {shown}")
-    elif evidence.earlier is None:
-        unseen.append(f"the CIB is being changed: {shown}")
-    else:
-        reached = max((_identity(a)[0] for a in evidence.earlier.told(CIB) if a.rc == 0), default=(0, 0, 0))
-        if any(version < reached for version in versions.values()):
-            wrong.append(f"the copies differ for long: {shown}")
-    return Opinion(f"the same on {len(held)} nodes ({shown})", tuple(wrong), tuple(unseen))
+    fine = f"the same on {len(held)} nodes ({shown})"
+    contents = {(_changes(version), content) for version, content in held.values()}
+    if len(contents) > len({changes for changes, _ in contents}):
+        wrong.append(f"the copies differ, though {shown}")
+    elif len(set(versions.values())) > 1:
+        if evidence.earlier is None:
+            unseen.append(f"the CIB is being changed: {shown}")
+        else:
+            reached = max((_identity(a)[0] for a in evidence.earlier.told(CIB) if a.rc == 0), default=(0, 0, 0))
+            if any(_changes(version) < _changes(reached) for version in versions.values()):
+                wrong.append(f"the copies differ for long: {shown}")
+            elif any(version < reached for version in versions.values()):
+                fine = f"the same configuration on {len(held)} nodes, whose num_updates stay apart ({shown})"
+    return Opinion(fine, tuple(wrong), tuple(unseen))
+
+
+def _changes(version: tuple[int, ...]) -> tuple[int, ...]:
+    """The part of a CIB's *version* that every change of the configuration raises: admin_epoch and epoch."""
+    return version[:2]
 
 
 def _identity(answer: Answer) -> tuple[tuple[int, ...], bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from quorate.lab.fault import Injected, NotInjected
 from quorate.lab.faults import mending
-from quorate.lab.faults.process import Processes
+from quorate.lab.faults.process import Processes, moments
 from quorate.lib.problem import Failed
 
 if TYPE_CHECKING:
@@ -64,15 +64,17 @@ class KillDaemon:
         ):
             try:
                 # Once: whoever watches over it starts another one at once, which is not to be hurt.
-                ((pid, _), *_) = processes.strike(lab, node, "KILL", again=0)
+                strike = processes.strike(lab, node, "KILL", again=0)
+                pid, facts = strike.hit[0][0], moments({node: strike})
                 words = f"{node}: {self.daemon} (pid {pid}) is gone"
             except NotInjected:
                 raise
             except Failed:
                 if mending.boot(lab, node) == before:
                     raise
-                pid, words = 0, f"{node}: the machine went down with {self.daemon}"
-            yield Injected((node,), words, {"pid": pid})
+                # Nobody is left there who could tell when it was.
+                pid, facts, words = 0, {}, f"{node}: the machine went down with {self.daemon}"
+            yield Injected((node,), words, {"pid": pid, **facts})
 
 
 def _stack(lab: Lab, node: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def send(process, signal):
 _SEND = (
     _SCRIPT
     + """
-begun, hit, signal = time.monotonic(), {}, want["signal"]
+begun, hit, signal, sent = time.monotonic(), {}, want["signal"], 0.0
 # A main process that lives a moment longer than its worker starts another one, which has to go as well. What is
 # there later was started by somebody who noticed.
 again = begun + want["again"]
@@ -67,12 +67,14 @@ while True:
     for process in fresh:
         hit[(process[0], process[1])] = process
         send(process, signal)
+    sent = sent or time.time()
     left = [now for now in map(same, hit.values()) if now]
+    over = time.time()
     done = not fresh and (all(now[2] in "Tt" for now in left) if signal == 19 else not left)
     if done or time.monotonic() > begun + want["patience"]:
         break
     time.sleep(0.002 if signal == 9 else 0.02)
-print(json.dumps({"hit": [p[:2] for p in hit.values()], "left": [p[:2] for p in left], "done": done}))
+print(json.dumps({"hit": list(hit), "left": len(left), "done": done, "sent": sent, "over": over}))
 """
 )
 _CONTINUE = (
@@ -89,14 +91,28 @@ sys.exit(f"still stopped: {left}" if left else 0)
 
 
 @dataclass(frozen=True)
+class Strike:
+    """A signal that was taken: pid and start (ticks) of each process that it *hit*, and two moments.
+
+    Both are seconds of the node's wall clock, which Pacemaker's log there has too: *sent* when the last of those that
+    were there at first had been sent it, *over* when the last of all was seen to have taken it (gone, or stopped).
+    How long anybody took to react counts from *sent*: by *over* some may have reacted already.
+    """
+
+    hit: tuple[tuple[int, int], ...]
+    sent: float
+    over: float
+
+
+@dataclass(frozen=True)
 class Processes:
     """Those of *user* (any, when empty) whose command name is one of *commands*. The kernel keeps 15 letters of it."""
 
     user: str
     commands: tuple[str, ...]
 
-    def strike(self, lab: Lab, node: str, signal: str, *, again: float = 0.3) -> list[list[int]]:
-        """Send *signal* to all of them on *node*, and see that they took it; pid and start (ticks) of each.
+    def strike(self, lab: Lab, node: str, signal: str, *, again: float = 0.3) -> Strike:
+        """Send *signal* to all of them on *node*, and see that they took it; which, and when.
 
         Those that appear within *again* seconds get it too, but not with SIGTERM, which lets a process end in
         its own way. Raises :class:`NotInjected` when there is none, or when one is not gone (stopped) in time.
@@ -116,8 +132,8 @@ class Processes:
         if not said["hit"]:
             raise NotInjected(f"node {node}: SIG{signal}: there is no process {' or '.join(self.commands)}")
         if not said["done"]:
-            raise NotInjected(f"node {node}: SIG{signal}: {len(said['left'])} processes are not seen to have taken it")
-        return list(said["hit"])
+            raise NotInjected(f"node {node}: SIG{signal}: {said['left']} processes are not seen to have taken it")
+        return Strike(tuple((pid, start) for pid, start in said["hit"]), said["sent"], said["over"])
 
     def find(self, lab: Lab, node: str) -> list[list[int]]:
         """Pid and start (ticks) of each that lives on *node*."""
@@ -168,7 +184,18 @@ class Signal:
         with mending.healed_by(*healing):
             with ThreadPoolExecutor(len(nodes)) as pool:
                 taken = list(pool.map(lambda node: processes.strike(lab, node, self.signal), nodes))
-            pids = {node: [pid for pid, _ in hit] for node, hit in zip(nodes, taken, strict=True)}
-            said = "; ".join(f"{node}: {len(hit)} processes" for node, hit in pids.items())
+            strikes = dict(zip(nodes, taken, strict=True))
+            said = "; ".join(f"{node}: {len(strike.hit)} processes" for node, strike in strikes.items())
             end = "stopped" if self.signal == "STOP" else "gone"
-            yield Injected(nodes, f"SIG{self.signal} to {self.service}, all seen {end}: {said}", {"pids": pids})
+            facts = {"pids": {node: [pid for pid, _ in strike.hit] for node, strike in strikes.items()}}
+            yield Injected(
+                nodes, f"SIG{self.signal} to {self.service}, all seen {end}: {said}", {**facts, **moments(strikes)}
+            )
+
+
+def moments(strikes: Mapping[str, Strike]) -> dict[str, dict[str, float]]:
+    """The moments of *strikes*, given by node, as a fault tells them among its facts: *sent* and *over*, by node."""
+    return {
+        "sent": {node: strike.sent for node, strike in strikes.items()},
+        "over": {node: strike.over for node, strike in strikes.items()},
+    }

@@ -87,6 +87,8 @@ class Links:
             autocommit=True,
             init_command=self._init,
             defer_connect=True,
+            # The network is the machine's own: a TLS context for each connection only takes processor time.
+            ssl_disabled=True,
         )
         self._links[place.node] = link
         try:

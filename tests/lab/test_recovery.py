@@ -66,7 +66,13 @@ def left(lab: Lab, node: str) -> int:
 
 def database(lab: Lab, node: str, password: str) -> pymysql.connections.Connection[pymysql.cursors.Cursor]:
     return pymysql.connect(
-        host=lab.address(node), user=DATABASE, password=password, database=DATABASE, autocommit=True, read_timeout=20
+        host=lab.address(node),
+        user=DATABASE,
+        password=password,
+        database=DATABASE,
+        autocommit=True,
+        read_timeout=20,
+        ssl_disabled=True,
     )
 
 

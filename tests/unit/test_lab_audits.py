@@ -296,11 +296,37 @@ def version(epoch: int, updates: int) -> str:
 
 
 def test_a_copy_that_stays_behind_is_found() -> None:
-    first = copies(version(7, 75), version(7, 75), version(7, 70))
+    first = copies(version(7, 75), version(7, 75), version(6, 90))
     assert cluster.copies(first).value == "unknown"
-    again = cluster.copies(copies(version(7, 80), version(7, 80), version(7, 70), earlier=first))
+    again = cluster.copies(copies(version(7, 80), version(7, 80), version(6, 90), earlier=first))
     assert again.value == "invalid"
-    assert again.seen == "the copies differ for long: n1 has 0.7.80, n2 has 0.7.80, n3 has 0.7.70"
+    assert again.seen == "the copies differ for long: n1 has 0.7.80, n2 has 0.7.80, n3 has 0.6.90"
+
+
+def test_a_dc_whose_updates_are_fewer_is_only_mentioned() -> None:
+    """Seen after three partitions met: n1 was elected, and n2 and n3 refuse its copy until the next change."""
+    first = copies(version(7, 20), version(7, 75), version(7, 75))
+    assert cluster.copies(first).value == "unknown"
+    again = cluster.copies(copies(version(7, 22), version(7, 75), version(7, 75), earlier=first))
+    assert again.value == "valid"
+    assert again.seen == (
+        "the same configuration on 3 nodes, whose num_updates stay apart (n1 has 0.7.22, n2 has 0.7.75, n3 has 0.7.75)"
+    )
+
+
+def test_another_configuration_is_found_however_the_updates_are() -> None:
+    first = copies(version(7, 20), version(7, 75), version(7, 75))
+    other = version(7, 80).replace('value="true"', 'value="false"')
+    for earlier in (None, first):
+        opinion = cluster.copies(copies(version(7, 80), version(7, 85), other.replace("80", "90"), earlier=earlier))
+        assert opinion.value == "invalid"
+        assert opinion.seen == "the copies differ, though n1 has 0.7.80, n2 has 0.7.85, n3 has 0.7.90"
+
+
+def test_a_copy_from_before_an_administrator_raised_the_epoch_is_found() -> None:
+    new, old = version(7, 75).replace('admin_epoch="0"', 'admin_epoch="1"'), version(9, 75)
+    first = copies(new, new, old)
+    assert cluster.copies(copies(new, new, old, earlier=first)).value == "invalid"
 
 
 def test_a_cib_that_is_being_changed_is_valid_once_all_have_moved_on() -> None:

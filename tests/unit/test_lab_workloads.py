@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -13,12 +15,13 @@ from typing import Any
 
 import pytest
 
-from quorate.lab import workloads
+from quorate.lab import provision, workloads
 from quorate.lab.history import FAIL, INFO, OK, HistoryLog, Op, read_history
 from quorate.lab.recorder import Recorder
+from quorate.lab.remote import ExecResult
 from quorate.lab.scenario import ALL_WORKLOADS
 from quorate.lab.services import SERVICES
-from quorate.lab.workload import Call, Interruptible, Pace, Place, Workload
+from quorate.lab.workload import Call, Interruptible, Pace, Place, Refused, Workload
 from quorate.lab.workloads import amqp, dashboard, identity, keystone, nova_api, sql
 from quorate.lab.workloads.keystone import Keystone
 from quorate.lab.workloads.nova_api import NovaApi
@@ -209,6 +212,33 @@ def test_no_server_holds_an_operation_beyond_its_deadline(
         while (left := clients(name)) and time.monotonic() < until:
             time.sleep(0.05)
         assert left == []
+
+
+def test_a_connection_to_the_database_builds_no_tls_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    monkeypatch.setattr(ssl, "create_default_context", lambda *given, **named: made.append(named))
+    with server(STARTS["mysql"], drip=False) as port:
+        monkeypatch.setattr(sql, "PORT", port)
+        with pytest.raises(Refused):
+            sql.Links("chaos", "secret").get(Place("here", "127.0.0.1"), 0.2)
+    assert made == []
+
+
+def test_nor_does_the_wait_for_the_database_on_a_node() -> None:
+    asked: list[str] = []
+
+    class Fake:
+        def exec(self, node: str, argv: list[str], *, stdin: str, timeout: float, check: bool) -> ExecResult:
+            asked.append(stdin)
+            return ExecResult(0, "", "")
+
+    provision._await_database(Fake(), "n1")  # type: ignore[arg-type]
+    (script,) = asked
+    (call,) = (
+        node for node in ast.walk(ast.parse(script)) if getattr(getattr(node, "func", 0), "attr", "") == "connect"
+    )
+    assert isinstance(call, ast.Call)
+    assert {key.arg: ast.unparse(key.value) for key in call.keywords}["ssl_disabled"] == "True"
 
 
 def clients(name: str) -> list[str]:
