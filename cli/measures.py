@@ -159,7 +159,9 @@ def idle_cost(name: str, seconds: float, sentinel: bool, into: Path | None, as_j
     return 0
 
 
-def show(title: str, headings: Sequence[str], cells: Sequence[Sequence[str]], into: Path | None, *, quiet: bool) -> None:
+def show(
+    title: str, headings: Sequence[str], cells: Sequence[Sequence[str]], into: Path | None, *, quiet: bool
+) -> None:
     """A table on the terminal unless *quiet*, and as Markdown in the file *into*."""
     if not quiet:
         grid = Table(title=title)

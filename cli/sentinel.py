@@ -74,7 +74,7 @@ def table(found: list[Status]) -> Table:
         grid.add_column(heading, justify="right" if right else "left")
     for one in found:
         for watch in one.watched:
-            look = "–" if watch.last_look is None else f"{watch.last_look:.1f} s ago"
+            look = "-" if watch.last_look is None else f"{watch.last_look:.1f} s ago"
             agent = watch.agent or "(by pid file)"
             cells = (one.node, watch.instance, agent, watch.pid, watch.state, watch.misses, look, watch.reports)
             grid.add_row(*map(str, cells), escape(watch.seen))

@@ -80,7 +80,9 @@ class Settings:
         """The same with fewer of everything, but one at least. What a single pause or kill is stays as it is."""
         if scale <= 0:
             raise ValueError(f"a measurement cannot be {scale} times as long")
-        fewer = {name: max(1, round(scale * getattr(self, name))) for name in ("pauses", "planned", "restarts", "kills")}
+        fewer = {
+            name: max(1, round(scale * getattr(self, name))) for name in ("pauses", "planned", "restarts", "kills")
+        }
         return replace(self, busy=max(1.0, scale * self.busy), **fewer)
 
     def lengths(self) -> list[float]:
@@ -150,7 +152,11 @@ def fail_counts(cib: str, but: Sequence[str] = ()) -> tuple[str, ...]:
     for state in etree.fromstring(cib.encode()).iterfind("status/node_state"):
         for pair in state.iterfind("transient_attributes//nvpair"):
             what = (pair.get("name") or "").partition("fail-count-")[2]
-            if what and what.partition("#")[0].partition(":")[0] not in but and pair.get("value") not in (None, "", "0"):
+            if (
+                what
+                and what.partition("#")[0].partition(":")[0] not in but
+                and pair.get("value") not in (None, "", "0")
+            ):
                 found.append(f"{state.get('uname')}: {what} {pair.get('value')}")
     return tuple(found)
 

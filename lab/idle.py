@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,11 @@ from quorate.lib.problem import Failed
 if TYPE_CHECKING:
     from quorate.lab.cluster import Lab
 
-EXECUTOR = "pacemaker-execd"
 _LETTERS = 15
 """As many letters of a command's name the kernel keeps."""
+_EXECUTOR = "pacemaker-execd"
+_FENCER = "pacemaker-fenced"[:_LETTERS]
+_STACK = frozenset(name[:_LETTERS] for name in DAEMONS)
 _PATIENCE = 30.0
 
 # Runs on the node: CPU seconds of each process, own and of its children that ended and were waited for.
@@ -113,34 +115,40 @@ def account(node: str, before: Sample, after: Sample, total: float) -> Cost:
     seconds = max(after.at - before.at, 1e-9)
     was = {(one.pid, one.start): one for one in before.processes}
     stayed = [(was[key], one) for one in after.processes if (key := (one.pid, one.start)) in was]
-    _same(node, EXECUTOR, before.processes, stayed, lambda one: one.command == EXECUTOR[:_LETTERS])
+    if not _same(node, "Pacemaker's executor", before.processes, stayed, lambda one: one.command == _EXECUTOR):
+        raise Failed(f"node {node}: Pacemaker's executor does not run")
     _same(node, "the sentinel", before.processes, stayed, is_sentinel)
-    if not any(one.command == EXECUTOR[:_LETTERS] for _, one in stayed):
-        raise Failed(f"node {node}: {EXECUTOR} does not run")
-    shares = dict.fromkeys(("actions", "sentinel", "cluster", "services"), 0.0)
+    actions = sentinel = cluster = services = 0.0
     rss = 0
-    stack = {name[:_LETTERS] for name in DAEMONS}
     for first, last in stayed:
         own, children = last.own - first.own, last.children - first.children
         if is_sentinel(last):
-            shares["sentinel"] += own + children
+            sentinel += own + children
             rss = last.rss
-        elif last.command in stack:
-            shares["cluster"] += own
-            # The others' children are Pacemaker's own daemons, each of which is here itself.
-            shares["actions"] += children if last.command == EXECUTOR[:_LETTERS] else 0.0
+        elif last.command == _EXECUTOR:
+            cluster += own
+            actions += children
+        elif last.command in _STACK:
+            # The fencer runs its agents itself. What else has children has daemons that are here themselves.
+            cluster += own + (children if last.command == _FENCER else 0.0)
         else:
-            shares["services"] += own
-    return Cost(node, seconds, total, *(share / seconds for share in shares.values()), sentinel_rss=rss)
+            services += own
+    return Cost(node, seconds, total, actions / seconds, sentinel / seconds, cluster / seconds, services / seconds, rss)
 
 
 def _same(
-    node: str, what: str, before: Iterable[Process], stayed: Sequence[tuple[Process, Process]], like: Any
-) -> None:
-    was = [one.pid for one in before if like(one)]
-    now = [one.pid for _, one in stayed if like(one)]
+    node: str,
+    what: str,
+    before: Iterable[Process],
+    stayed: Sequence[tuple[Process, Process]],
+    like: Callable[[Process], bool],
+) -> int:
+    """How many processes are *like* this, if they are the same before and after. Raises :class:`Failed`."""
+    was = {one.pid for one in before if like(one)}
+    now = {one.pid for _, one in stayed if like(one)}
     if was != now:
         raise Failed(f"node {node}: {what} did not live through the measurement, which is void")
+    return len(now)
 
 
 HEADINGS = (
@@ -166,7 +174,7 @@ def _row(title: str, costs: Sequence[Cost]) -> list[str]:
 
     shares = [f"{100 * mean(name):.2f}" for name in ("total", "actions", "sentinel", "cluster", "services")]
     rss = mean("sentinel_rss") / (1 << 20)
-    return [title, *shares, f"{rss:.1f}" if rss else "–"]
+    return [title, *shares, f"{rss:.1f}" if rss else "-"]
 
 
 def measure(lab: Lab, seconds: float, progress: Progress | None = None) -> list[Cost]:

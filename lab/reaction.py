@@ -169,8 +169,8 @@ def side_by_side(columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]
     lines = []
     for name in names:
         seen = [each.get(name) for each in found]
-        begins = [f"{one.median:.3f} / {one.worst:.3f}" if one else "–" for one in seen]
-        whole = [f"{one.healthy:.2f} / {one.healthy_worst:.2f}" if one else "–" for one in seen]
+        begins = [f"{one.median:.3f} / {one.worst:.3f}" if one else "-" for one in seen]
+        whole = [f"{one.healthy:.2f} / {one.healthy_worst:.2f}" if one else "-" for one in seen]
         lines.append([name, *begins, *whole])
     return headings, lines
 
