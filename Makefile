@@ -21,7 +21,7 @@ UP = $(QUORATE) lab up --name $(LAB) --release $(RELEASE) $(if $(SUBNET),--subne
 export QUORATE_LAB = $(LAB)
 export QUORATE_SUBNET = $(SUBNET)
 .NOTPARALLEL:
-AGENTS := dashboard galera keystone nova-api rabbitmq
+AGENTS := dashboard galera keystone nova-api rabbitmq sentinel
 
 .PHONY: help
 help: ## List the targets
@@ -91,12 +91,14 @@ $(VENV)/.installed: pyproject.toml
 	@touch $@
 
 .PHONY: install
-install: ## Lay out a node under DESTDIR: the OCF agents and the packages they need
-	install -d $(OCF)/resource.d/quorate $(OCF)/lib/quorate/lib $(OCF)/lib/quorate/agents
+install: ## Lay out a node under DESTDIR: the OCF agents, the sentinel and the packages they need
+	install -d $(OCF)/resource.d/quorate $(OCF)/lib/quorate/lib/sentinel $(OCF)/lib/quorate/agents $(DESTDIR)/usr/sbin
 	install -m 0644 .src/quorate/__init__.py $(OCF)/lib/quorate/
 	install -m 0644 lib/*.py $(OCF)/lib/quorate/lib/
+	install -m 0644 lib/sentinel/*.py $(OCF)/lib/quorate/lib/sentinel/
 	install -m 0644 agents/*.py $(OCF)/lib/quorate/agents/
 	for agent in $(AGENTS); do install -m 0755 agents/launcher $(OCF)/resource.d/quorate/$$agent || exit 1; done
+	install -m 0755 agents/node-command $(DESTDIR)/usr/sbin/quorate-sentinel
 # Byte code that names the path it will run from. PYTHON must be the version that the node has.
 	$(PYTHON) -m compileall -q -f -s "$(DESTDIR)" -p / $(OCF)/lib/quorate
 

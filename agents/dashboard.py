@@ -94,6 +94,9 @@ class Dashboard(Daemon):
         Action("meta-data", 5),
     )
 
+    # The login page waits for keystone, and keystone for its database.
+    silence_excused = True
+
     def validate(self) -> None:
         super().validate()
         self.require_files("config", "envvars")

@@ -103,6 +103,8 @@ class UwsgiApi(Daemon):
 
     # Sections of the configuration that name a database the service cannot work without.
     database_sections: tuple[str, ...] = ("database",)
+    # Workers that wait for a dead database answer nobody.
+    silence_excused = True
 
     def validate(self) -> None:
         super().validate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from quorate.cib import options
 from quorate.cib.model import Cib, Clone, ClusterNode, Order, Pairs, Primitive
 from quorate.cib.topology import FencingDevice, Service, Topology
 
@@ -14,10 +15,13 @@ def build(topology: Topology) -> Cib:
     return Cib(
         nodes=tuple(ClusterNode(index, node.name) for index, node in enumerate(topology.nodes, start=1)),
         properties=_properties(topology),
-        resource_defaults=topology.resource_defaults,
+        resource_defaults=options.merge(
+            options.WATCHED_RESOURCE_DEFAULTS if topology.watched else options.RESOURCE_DEFAULTS,
+            topology.resource_defaults,
+        ),
         operation_defaults=topology.operation_defaults,
         fencing=tuple(_device(device) for device in topology.fencing),
-        clones=tuple(_clone(service) for service in topology.services),
+        clones=tuple(_clone(service, topology.watched) for service in topology.services),
         orders=tuple(_order(by_name[first], service) for service in topology.services for first in service.after),
         extra_resources=tuple(item.xml for item in topology.extra if item.section == "resources"),
         extra_constraints=tuple(item.xml for item in topology.extra if item.section == "constraints"),
@@ -51,14 +55,14 @@ def _device(device: FencingDevice) -> Primitive:
     )
 
 
-def _clone(service: Service) -> Clone:
+def _clone(service: Service, watched: bool) -> Clone:
     primitive = Primitive(
         id=service.id,
         standard="ocf",
         provider=PROVIDER,
         type=service.name,
         parameters=service.parameters,
-        operations=service.operations,
+        operations=service.watched_operations if watched else service.operations,
     )
     # Interleaved: an instance waits for, and follows, only the other service's instance on its own node. Without
     # it the restart of one galera could restart every keystone of the cluster.

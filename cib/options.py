@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quorate.cib import duration
+from quorate.cib.model import Pairs
 from quorate.cib.source import Entry
 
 BOOLEAN = ("true", "false", "yes", "no", "on", "off", "y", "n", "1", "0")
@@ -168,3 +169,15 @@ RESOURCE_DEFAULTS: Mapping[str, str] = {
     # For what runs in one place only (an address, a fencing device): stay where it is when a node comes back.
     "resource-stickiness": "100",
 }
+
+WATCHED_RESOURCE_DEFAULTS: Mapping[str, str] = {
+    **RESOURCE_DEFAULTS,
+    # Beside a sentinel the monitors come every 30 s. While it is away, five failures that only they see take five
+    # times that and as many starts: they must still add up.
+    "failure-timeout": "600s",
+}
+
+
+def merge(defaults: Mapping[str, str], given: Pairs) -> Pairs:
+    """*defaults* with what is *given* in their place, sorted by name."""
+    return tuple(sorted({**defaults, **dict(given)}.items()))

@@ -53,11 +53,8 @@ def _topology(root: Entry) -> Topology:
     given = _pairs(cluster.get("options"), options.CLUSTER, "cluster option")
     topology = Topology(
         name=identifier(cluster["name"]) if "name" in cluster else DEFAULT_NAME,
-        options=_merge(options.CLUSTER_DEFAULTS, given),
-        resource_defaults=_merge(
-            options.RESOURCE_DEFAULTS,
-            _pairs(cluster.get("resource-defaults"), options.RESOURCE_META, "meta attribute"),
-        ),
+        options=options.merge(options.CLUSTER_DEFAULTS, given),
+        resource_defaults=_pairs(cluster.get("resource-defaults"), options.RESOURCE_META, "meta attribute"),
         operation_defaults=_pairs(cluster.get("operation-defaults"), options.OPERATION, "operation attribute"),
         nodes=nodes,
         fencing=fencing,
@@ -106,10 +103,6 @@ def _pairs(entry: Entry | None, kinds: Mapping[str, Kind], what: str) -> Pairs:
             raise item.place.problem(f"unknown {what} {key!r}{suggest(key, kinds)}")
         pairs.append((key, kinds[key].check(item)))
     return tuple(pairs)
-
-
-def _merge(defaults: Mapping[str, str], given: Pairs) -> Pairs:
-    return tuple(sorted({**defaults, **dict(given)}.items()))
 
 
 def _refuse_shared_ids(

@@ -10,7 +10,7 @@ from quorate.cib import duration, options, order, secret
 from quorate.cib.model import Operation, Pairs
 from quorate.cib.names import identifier, plain_value
 from quorate.cib.source import Entry, suggest
-from quorate.cib.topology import SERVICE_NAMES, Node, Service, ordered
+from quorate.cib.topology import SENTINEL, SERVICE_NAMES, Node, Service, ordered
 from quorate.lib.agent import Agent
 from quorate.lib.declare import Action, Parameter
 
@@ -27,7 +27,9 @@ def read_services(entry: Entry, nodes: tuple[Node, ...], ordering: str) -> tuple
     for name, item in items.items():
         if name not in SERVICE_NAMES:
             raise item.place.problem(f"unknown service {name!r}{suggest(name, SERVICE_NAMES)}")
-        item.mapping(KEYS)
+        for key in item.mapping(KEYS):
+            if name == SENTINEL and key in ("after", "ordering"):
+                raise item.items[key].place.problem(f"{SENTINEL} has no start order: it waits for nothing")
     after = _orders(items)
     return tuple(
         _service(agent, items[agent.name], nodes, ordering, after[agent.name])
@@ -53,8 +55,9 @@ def _service(
         name=agent.name,
         id=identifier(items["id"]) if "id" in items else agent.name,
         parameters=_parameters(agent, entry, items.get("parameters"), nodes),
-        operations=_operations(agent, items.get("operations")),
-        meta=_meta(items.get("meta")),
+        operations=_operations(agent, items.get("operations"), watched=False),
+        watched_operations=_operations(agent, items.get("operations"), watched=True),
+        meta=_meta(agent, items.get("meta")),
         after=after,
         ordering=read_ordering(items["ordering"]) if "ordering" in items else ordering,
         notify=notify,
@@ -114,13 +117,21 @@ def _operation_key(action: Action) -> str:
     return f"{action.name}-{action.depth}" if action.depth else action.name
 
 
-def _operations(agent: type[Agent], entry: Entry | None) -> tuple[Operation, ...]:
+def _operations(agent: type[Agent], entry: Entry | None, *, watched: bool) -> tuple[Operation, ...]:
     actions = {_operation_key(action): action for action in agent.actions if action.name not in _NOT_OPERATIONS}
     given = entry.mapping(actions, f"operation of {agent.name}") if entry else {}
+    intervals = {key: _interval(action, given.get(key)) for key, action in actions.items()}
     operations = []
     seen: dict[tuple[str, str], str] = {}
     for key, action in actions.items():
-        operation = _operation(agent, action, given.get(key))
+        interval = intervals[key]
+        if interval is None:
+            interval = (action.interval or 0) * 1000
+            beside = (action.watched_interval or 0) * 1000
+            # A topology that is good without a sentinel is good with one: what the file says goes first.
+            if watched and beside not in (intervals[k] for k, other in actions.items() if other.name == action.name):
+                interval = beside
+        operation = _operation(agent, action, given.get(key), interval)
         clash = seen.setdefault((operation.name, operation.interval), key)
         if clash != key:
             place = (given.get(key) or given[clash]).place
@@ -132,14 +143,20 @@ def _operations(agent: type[Agent], entry: Entry | None) -> tuple[Operation, ...
     return tuple(operations)
 
 
-def _operation(agent: type[Agent], action: Action, entry: Entry | None) -> Operation:
+def _interval(action: Action, entry: Entry | None) -> int | None:
+    """The interval that the topology gives an action, in milliseconds; None where it gives none."""
     allowed = (*options.OPERATION, "interval") if action.name == "monitor" else tuple(options.OPERATION)
     given = entry.mapping(allowed, f"key of the operation {action.name}") if entry else {}
-    interval = (action.interval or 0) * 1000
-    if "interval" in given:
-        interval = duration.milliseconds(options.TIME.check(given["interval"])) or 0
-        if interval < 1000:
-            raise given["interval"].place.problem("the interval of a monitor must be at least 1s")
+    if "interval" not in given:
+        return None
+    interval = duration.milliseconds(options.TIME.check(given["interval"])) or 0
+    if interval < 1000:
+        raise given["interval"].place.problem("the interval of a monitor must be at least 1s")
+    return interval
+
+
+def _operation(agent: type[Agent], action: Action, entry: Entry | None, interval: int) -> Operation:
+    given = entry.mapping() if entry else {}
     timeout = action.timeout * 1000
     if "timeout" in given:
         timeout = duration.milliseconds(options.TIME.check(given["timeout"])) or 0
@@ -148,22 +165,22 @@ def _operation(agent: type[Agent], action: Action, entry: Entry | None) -> Opera
                 f"{given['timeout'].text} is shorter than the {action.timeout}s that {agent.name} advises "
                 f"for {_operation_key(action)}"
             )
+    attributes = {"on-fail": action.on_fail} if action.on_fail else {}
+    for key, item in given.items():
+        if key not in ("interval", "timeout"):
+            attributes[key] = options.OPERATION[key].check(item)
     return Operation(
         name=action.name,
         interval=duration.canonical(interval),
         timeout=duration.canonical(timeout),
-        attributes=tuple(
-            (key, options.OPERATION[key].check(item))
-            for key, item in sorted(given.items())
-            if key not in ("interval", "timeout")
-        ),
+        attributes=tuple(sorted(attributes.items())),
         parameters=(("OCF_CHECK_LEVEL", str(action.depth)),) if action.depth else (),
     )
 
 
-def _meta(entry: Entry | None) -> Pairs:
+def _meta(agent: type[Agent], entry: Entry | None) -> Pairs:
     given = entry.mapping(options.CLONE_META, "meta attribute") if entry else {}
-    return tuple((key, options.CLONE_META[key].check(item)) for key, item in sorted(given.items()))
+    return options.merge(dict(agent.meta), tuple((key, options.CLONE_META[key].check(v)) for key, v in given.items()))
 
 
 def _orders(items: dict[str, Entry]) -> dict[str, tuple[str, ...]]:
@@ -181,6 +198,8 @@ def _after(name: str, entry: Entry, present: Collection[str]) -> tuple[str, ...]
     found: list[str] = []
     for item in entry.sequence("a list of services"):
         other = item.string("the name of a service")
+        if other == SENTINEL:
+            raise item.place.problem(f"nothing starts after {SENTINEL}: it only makes failures known sooner")
         if other == name:
             raise item.place.problem(f"{name} cannot start after itself")
         if other not in present:

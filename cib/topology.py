@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from quorate.agents.registry import AGENTS
+from quorate.agents.sentinel import Sentinel
 from quorate.cib.extra import Fragment
 from quorate.cib.model import Operation, Pairs
 from quorate.cib.order import reach
@@ -16,6 +17,7 @@ from quorate.cib.source import suggest
 from quorate.lib.problem import Problem
 
 SERVICE_NAMES = tuple(agent.name for agent in AGENTS)
+SENTINEL = Sentinel.name
 
 
 def ordered(names: Iterable[str]) -> tuple[str, ...]:
@@ -45,12 +47,16 @@ class FencingDevice:
 
 @dataclass(frozen=True)
 class Service:
-    """One of our agents, running on every node once the services named in *after* have started there."""
+    """One of our agents, running on every node once the services named in *after* have started there.
+
+    *watched_operations* are its operations on nodes with a sentinel.
+    """
 
     name: str
     id: str
     parameters: Pairs
     operations: tuple[Operation, ...]
+    watched_operations: tuple[Operation, ...]
     meta: Pairs
     after: tuple[str, ...]
     ordering: str
@@ -66,6 +72,7 @@ class Service:
 class Topology:
     """A checked topology. *fencing* is empty exactly when the file says ``fencing: none``.
 
+    *resource_defaults* are those that the file gives; what is chosen for the others depends on the services.
     *warnings* are sentences for the operator; they play no part in comparisons.
     """
 
@@ -78,6 +85,11 @@ class Topology:
     services: tuple[Service, ...]
     extra: tuple[Fragment, ...] = ()
     warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def watched(self) -> bool:
+        """Whether a sentinel runs on every node, so that the monitors are only the net below it."""
+        return any(service.name == SENTINEL for service in self.services)
 
     def only(self, names: Iterable[str]) -> Topology:
         """The same topology with the services in *names* alone.

@@ -15,6 +15,7 @@ from lxml import etree
 from quorate.cib.build import build
 from quorate.cib.compare import difference
 from quorate.cib.render_xml import render_cib
+from quorate.cib.topology import SENTINEL
 from quorate.lab import archive, config, containers, disks, images, provision, record
 from quorate.lab.cluster import Lab
 from quorate.lab.config import File, gateway_files, node_files
@@ -196,10 +197,14 @@ def _refresh(lab: Lab, image: str, progress: Progress) -> None:
             ]
             for node in outdated:
                 _replace_code(lab, node, [*files, File(CODE_FILE, image.encode())])
+        watching = [service.clone_id for service in lab.topology.services if service.name == SENTINEL]
+        for clone in set(watching) & set(lab.clones()):
+            with progress.step("restarting the sentinel, a daemon of ours"):
+                lab.exec(lab.nodes[0], ["crm_resource", "--restart", "--resource", clone], timeout=SETTLE)
 
 
 def _replace_code(lab: Lab, node: str, files: list[File]) -> None:
-    """The agents of *node* become *files*. What is running keeps running: an agent is only read when it is called."""
+    """The agents of *node* become *files*. Services keep running: an agent is only read when it is called."""
     folders = sorted({str(Path(file.path).parent) for file in files})
     lab.exec(node, ["mkdir", "-p", *folders])
     lab.put(node, files)

@@ -59,6 +59,8 @@ class Agent:
     longdesc: str
     parameters: tuple[Parameter, ...] = ()
     actions: tuple[Action, ...] = ()
+    # Meta attributes that the agent advises for its clone; a topology's own come before them.
+    meta: tuple[tuple[str, str], ...] = ()
 
     def __init__(self, context: Context, params: Params) -> None:
         self.context = context
@@ -81,6 +83,9 @@ class Agent:
 
     def reload(self) -> None:
         """Apply reloadable parameters to the running service. Those that only our own actions read need nothing."""
+
+    def reloaded(self) -> None:
+        """After a reload that succeeded. Must not raise."""
 
     def notify(self, event: str) -> None:
         """*event* is 'pre-start', 'post-stop' and so on; the result is ignored by Pacemaker."""

@@ -50,6 +50,11 @@ class Daemon(Agent):
     # Helpers that a service leaves behind on purpose and that hold none of its work (Erlang's port mapper):
     # they end with a stop, but alone they are not the service.
     helpers: tuple[str, ...] = ()
+    # Whether the node's sentinel, where one runs, watches this service between two monitors.
+    watched = True
+    # A service that accepts and does not answer may only be waiting for its backend: which of the two it is, the
+    # monitor finds out, and the sentinel leaves silence to it.
+    silence_excused = False
 
     _logs_before: dict[str, int] = {}
 
@@ -94,6 +99,23 @@ class Daemon(Agent):
     def before_stop(self) -> None:
         """Ahead of the first signal. Must not raise."""
 
+    # --- what the sentinel asks
+
+    def glance(self, deadline: Deadline) -> str:
+        """What is wrong with the service, by the shallow monitor's own exchange, or the empty string.
+
+        Empty too for what a restart would not mend. Raises whatever goes wrong in the asking itself.
+        """
+        # Whatever is asked on the way is asked within this look: the agent's own deadline was one action's.
+        self.deadline = deadline
+        try:
+            self.probe_service(deadline)
+        except ProbeError as error:
+            if (error.silent and self.silence_excused) or self.diagnose(error).rc == DEGRADED:
+                return ""
+            return error.seen
+        return ""
+
     # --- the actions
 
     def validate(self) -> None:
@@ -123,11 +145,14 @@ class Daemon(Agent):
             raise self.diagnose(error) from None
         if self.context.probe:
             self._tell_running()
+        elif self.watched and not self.host.files.exists(self.watch_path()):
+            self._register()
         if depth >= 10:
             self.inspect()
         return SUCCESS
 
     def start(self) -> None:
+        self._withdraw()
         record = self.record()
         if record and processes.look_recorded(self.host, record):
             self.log.info("start: the service is running already")
@@ -159,9 +184,12 @@ class Daemon(Agent):
                 self.launch()
             finally:
                 gate.open(self.deadline)
+        self._register()
         self.log.info(f"start: up after {self.deadline.length - self.deadline.remaining():.1f} s")
 
     def stop(self) -> None:
+        # Before anything else: from here on an end is no failure.
+        self._withdraw()
         record = self.record()
         self.before_stop()
         gate = self.gate()
@@ -169,6 +197,9 @@ class Daemon(Agent):
             gate.open(self.deadline.share(0.1))
         self._end(record)
         self.host.files.remove(self.record_path())
+
+    def reloaded(self) -> None:
+        self._register()
 
     # --- the parts they are made of
 
@@ -183,6 +214,26 @@ class Daemon(Agent):
         except (OcfError, ProbeError) as error:
             # No reason to call a serving service failed: Pacemaker itself may only just be starting.
             self.log.warning(f"{self.context.action}: the cluster could not be told that the service runs: {error}")
+        self._register()
+
+    def watch_path(self) -> str:
+        """Where the sentinel reads what to watch."""
+        return f"{RUN}/sentinel/{self.context.instance}"
+
+    def _register(self) -> None:
+        """From now on the sentinel watches the running service. Never raises."""
+        record = self.record()
+        if self.watched and record:
+            from quorate.lib import watched
+
+            watched.register(self, record, RUN)
+
+    def _withdraw(self) -> None:
+        """From now on nothing that happens to the service is a failure to the sentinel. Never raises."""
+        if self.watched:
+            from quorate.lib import watched
+
+            watched.withdraw(self, RUN)
 
     def record_path(self) -> str:
         return f"{RUN}/{self.context.instance}.pid"

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     ParameterType = Literal["string", "integer", "boolean", "time", "select"]
 
+SHALLOW_BESIDE_SENTINEL, DEEP_BESIDE_SENTINEL = 30, 60
+
 
 class Parameter:
     """One instance attribute of an agent.
@@ -72,16 +74,31 @@ class Parameter:
 class Action:
     """One action of an agent, with the least timeout that the agent advises (seconds).
 
-    Only ``monitor`` has an ``interval`` (seconds) and a ``depth`` (``OCF_CHECK_LEVEL``).
+    Only ``monitor`` has an ``interval`` (seconds) and a ``depth`` (``OCF_CHECK_LEVEL``). ``watched_interval`` is the
+    interval (seconds) on a node whose sentinel notices failures by itself, so that polling is only the net below it:
+    30 for a shallow monitor and 60 for a deep one unless the agent says otherwise, and never more often than without.
+    ``on_fail`` is what Pacemaker shall do when the action fails, where its own choice would be too much.
     """
 
-    __slots__ = ("depth", "interval", "name", "role", "timeout")
+    __slots__ = ("depth", "interval", "name", "on_fail", "role", "timeout", "watched_interval")
 
     def __init__(
-        self, name: str, timeout: int, interval: int | None = None, depth: int | None = None, role: str = ""
+        self,
+        name: str,
+        timeout: int,
+        interval: int | None = None,
+        depth: int | None = None,
+        role: str = "",
+        *,
+        watched_interval: int | None = None,
+        on_fail: str = "",
     ) -> None:
         self.name = name
         self.timeout = timeout
         self.interval = interval
         self.depth = depth
         self.role = role
+        self.on_fail = on_fail
+        if interval is not None and watched_interval is None:
+            watched_interval = max(interval, DEEP_BESIDE_SENTINEL if depth else SHALLOW_BESIDE_SENTINEL)
+        self.watched_interval = watched_interval

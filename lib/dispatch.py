@@ -79,6 +79,7 @@ def perform(agent: type[Agent], context: Context, given: dict[str, str]) -> Rc:
         return handler.monitor(context.depth)
     elif action == "reload-agent":
         handler.reload()
+        handler.reloaded()
     elif action == "notify":
         handler.notify(f"{given.get('CRM_meta_notify_type', '')}-{given.get('CRM_meta_notify_operation', '')}")
     return SUCCESS

@@ -143,11 +143,17 @@ class RealFiles:
         temporary = f"{path}.{os.getpid()}.new"
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
         try:
-            os.write(fd, data)
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-        os.rename(temporary, path)
+            try:
+                while data:
+                    data = data[os.write(fd, data) :]
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            os.rename(temporary, path)
+        except OSError:
+            # A full disk keeps what there was, and nothing of the attempt.
+            self.remove(temporary)
+            raise
 
     def remove(self, path: str) -> None:
         try:

@@ -65,15 +65,17 @@ def _out_of_range(parameter: Parameter, value: float, text: str, unit: str = "")
 class Params:
     """The instance's parameters: the given values, else the defaults; typed on reading."""
 
-    __slots__ = ("_declared", "_values")
+    __slots__ = ("_declared", "_values", "given")
 
     def __init__(self, declared: tuple[Parameter, ...], given: dict[str, str], *, lenient: bool = False) -> None:
         """*lenient* (stop and probes) falls back to the default where a given value cannot be used.
 
-        Raises OcfError(ERR_CONFIGURED) for a bad or missing value otherwise.
+        What was given and could be used stays in *given*. Raises OcfError(ERR_CONFIGURED) for a bad or missing value
+        otherwise.
         """
         self._declared = {p.name: p for p in declared}
         self._values: dict[str, str] = {}
+        self.given: dict[str, str] = {}
         for parameter in declared:
             text = given.get(parameter.name, "")
             problem = problem_with(parameter, text) if text else ""
@@ -83,6 +85,8 @@ class Params:
                 if parameter.required and not lenient:
                     raise OcfError(ERR_CONFIGURED, f"parameter {parameter.name} is required and has no value")
                 text = parameter.default or ""
+            else:
+                self.given[parameter.name] = text
             self._values[parameter.name] = text
 
     def text(self, name: str) -> str:

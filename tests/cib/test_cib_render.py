@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
-from topologies import LAB, SERVICES, VIP, changed
+from topologies import LAB, SERVICES, VIP, WATCHED, changed
 
 from quorate.agents.registry import AGENTS, BY_NAME
 from quorate.cib import duration
@@ -34,6 +34,11 @@ NASTY = r"""a "quoted" 'word' \ back # hash $dollar x=y; |&<>{}()[]  two  blanks
 
 def xml_of(text: str) -> etree._Element:
     return etree.fromstring(render_cib(build(parse_topology(text))))
+
+
+def interval(action: Action, text: str) -> int:
+    """Seconds between two runs of *action* in the CIB of *text*."""
+    return (action.watched_interval if text == WATCHED else action.interval) or 0
 
 
 def properties(root: etree._Element) -> dict[str, str]:
@@ -55,16 +60,17 @@ def test_what_the_starter_shows_in_comments_is_good_too() -> None:
     verify(render_cib(build(topology)))
 
 
-@pytest.mark.parametrize("text", [LAB, LAB + VIP, LAB + "ordering: mandatory\n", changed(fencing="none")])
+@pytest.mark.parametrize("text", [LAB, LAB + VIP, LAB + "ordering: mandatory\n", changed(fencing="none"), WATCHED])
 def test_valid_under_the_schema_and_silent_in_crm_verify(text: str) -> None:
     topology = parse_topology(text)
     for some in (topology, topology.only(["galera", "rabbitmq"]), topology.only([])):
         verify(render_cib(build(some)))
 
 
-def test_every_service_is_an_interleaved_clone_with_all_its_operations() -> None:
-    root = xml_of(LAB)
-    for agent in AGENTS:
+@pytest.mark.parametrize("text", [LAB, WATCHED], ids=["alone", "watched"])
+def test_every_service_is_an_interleaved_clone_with_all_its_operations(text: str) -> None:
+    root = xml_of(text)
+    for agent in (each for each in AGENTS if text == WATCHED or each.name in SERVICES):
         clone = root.find(f".//clone[@id='{agent.name}-clone']")
         assert clone is not None
         assert clone.xpath("meta_attributes/nvpair[@name='interleave']/@value") == ["true"]
@@ -80,7 +86,7 @@ def test_every_service_is_an_interleaved_clone_with_all_its_operations() -> None
             for op in primitive.iterfind("operations/op")
         }
         wanted = {
-            (action.name, f"{action.interval or 0}s", str(action.depth or 0))
+            (action.name, f"{interval(action, text)}s", str(action.depth or 0))
             for action in agent.actions
             if action.name not in ("meta-data", "validate-all")
         }
@@ -88,12 +94,12 @@ def test_every_service_is_an_interleaved_clone_with_all_its_operations() -> None
 
 
 def test_no_timeout_is_shorter_than_the_agent_advises() -> None:
-    root = xml_of(LAB)
+    root = xml_of(WATCHED)
     for agent in AGENTS:
         for action in agent.actions:
             if action.name in ("meta-data", "validate-all"):
                 continue
-            op = root.find(f".//op[@id='{agent.name}-{action.name}-{action.interval or 0}s']")
+            op = root.find(f".//op[@id='{agent.name}-{action.name}-{interval(action, WATCHED)}s']")
             assert op is not None
             assert (duration.milliseconds(op.get("timeout", "")) or 0) >= action.timeout * 1000
 
@@ -133,14 +139,15 @@ def test_cluster_properties() -> None:
     )
 
 
-def test_a_crash_never_bans_an_instance_for_good() -> None:
+@pytest.mark.parametrize("text", [LAB, WATCHED], ids=["alone", "watched"])
+def test_a_crash_never_bans_an_instance_for_good(text: str) -> None:
     path = ".//rsc_defaults//nvpair"
-    found = {item.get("name"): item.get("value") for item in xml_of(LAB).iterfind(path)}
+    found = {item.get("name"): item.get("value") for item in xml_of(text).iterfind(path)}
     assert int(found["migration-threshold"] or 0) > 1
     seconds = (duration.milliseconds(found["failure-timeout"] or "") or 0) // 1000
-    slowest = max(action.interval or 0 for agent in AGENTS for action in agent.actions)
+    slowest = max(interval(action, text) for agent in AGENTS for action in agent.actions)
     assert seconds > slowest, "a failure that only the slowest monitor sees would be forgiven before the next one"
-    recheck = duration.milliseconds(properties(xml_of(LAB))["cluster-recheck-interval"]) or 0
+    recheck = duration.milliseconds(properties(xml_of(text))["cluster-recheck-interval"]) or 0
     assert recheck <= seconds * 1000
 
 

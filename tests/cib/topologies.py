@@ -43,6 +43,7 @@ extra:
 """
 
 SERVICES = ("galera", "rabbitmq", "keystone", "nova-api", "dashboard")
+WATCHED = LAB + "  sentinel: {}\n"
 
 
 def changed(**keys: object) -> str:

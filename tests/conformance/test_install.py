@@ -20,12 +20,14 @@ from pathlib import Path
 import pytest
 
 from quorate import __version__
-from quorate.agents.launch import CLASSES
+from quorate.agents.launch import CLASSES, load
 from quorate.agents.registry import AGENTS, BY_NAME
+from quorate.lib.sentinel.records import SOCKET, read
 
 ROOT = Path(__file__).parents[2]
 PYTHON = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 NAMES = sorted(BY_NAME)
+COMMAND = "usr/sbin/quorate-sentinel"
 AMQP_START = b"\x01\x00\x00\x00\x00\x01\xf7\x00\x0a\x00\x0a"
 # Each of these alone costs a good part of an interpreter's start, or more.
 HEAVY = {
@@ -134,9 +136,9 @@ def test_exactly_the_expected_tree(tree: Path) -> None:
     )
     tag = version.stdout.strip()
     sources = {"usr/lib/ocf/lib/quorate/__init__.py"}
-    for folder in ("lib", "agents"):
+    for folder in ("lib", "lib/sentinel", "agents"):
         sources |= {f"usr/lib/ocf/lib/quorate/{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")}
-    expected = sources | {f"usr/lib/ocf/resource.d/quorate/{name}" for name in NAMES}
+    expected = sources | {f"usr/lib/ocf/resource.d/quorate/{name}" for name in NAMES} | {COMMAND}
     for source in sources:
         folder, _, file = source.rpartition("/")
         expected.add(f"{folder}/__pycache__/{file.removesuffix('.py')}.{tag}.pyc")
@@ -148,6 +150,7 @@ def test_modes(tree: Path) -> None:
     for path in tree.rglob("*"):
         if path.is_file():
             executable = path.parent.name == "quorate" and path.parent.parent.name == "resource.d"
+            executable = executable or path == tree / COMMAND
             assert path.stat().st_mode & 0o777 == (0o755 if executable else 0o644), path
 
 
@@ -201,11 +204,12 @@ def test_wrong_calls(tree: Path, name: str) -> None:
 
 @every_agent
 def test_a_bad_parameter_is_one_line(tree: Path, name: str) -> None:
-    given = {p.name: "x" for p in BY_NAME[name].parameters if p.required} | {"port": "http"}
+    port = "metrics_port" if name == "sentinel" else "port"
+    given = {p.name: "x" for p in BY_NAME[name].parameters if p.required} | {port: "http"}
     environ = {f"OCF_RESKEY_{key}": value for key, value in given.items()}
     done = launch(tree, name, "validate-all", OCF_RESOURCE_INSTANCE=instance(), **environ)
     assert done.returncode == 6
-    assert done.stderr == "ocf-exit-reason:parameter port must be an integer, not 'http'\n"
+    assert done.stderr == f"ocf-exit-reason:parameter {port} must be an integer, not 'http'\n"
 
 
 # --- what is loaded, and how often is connected
@@ -219,6 +223,9 @@ sys.path.insert(0, root + '/lib')
 if run:
     import quorate.lib.daemon
     quorate.lib.daemon.RUN = run
+    if path.endswith('/sentinel'):
+        import quorate.lib.sentinel.records
+        quorate.lib.sentinel.records.SOCKET = run + '/sentinel.sock'
 sys.argv = [path, *argv]
 try:
     exec(compile(open(path).read(), path, 'exec'), {'__name__': '__main__', '__file__': path})
@@ -314,15 +321,22 @@ def http(peer: socket.socket) -> None:
     peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
-TALKS = {"galera": mysql, "rabbitmq": amqp}
+def pong(peer: socket.socket) -> None:
+    if peer.recv(64) == b"ping\n":
+        peer.sendall(b"pong\n")
+
+
+TALKS = {"galera": mysql, "rabbitmq": amqp, "sentinel": pong}
+LOCAL = {"galera": "sql.sock", "sentinel": "run/sentinel.sock"}
 
 
 class Listener:
     """A service that answers well, and counts who comes."""
 
     def __init__(self, name: str, folder: Path) -> None:
-        self.socket = socket.socket(socket.AF_UNIX if name == "galera" else socket.AF_INET)
-        self.socket.bind(str(folder / "sql.sock") if name == "galera" else ("127.0.0.1", 0))
+        (folder / "run").mkdir()
+        self.socket = socket.socket(socket.AF_UNIX if name in LOCAL else socket.AF_INET)
+        self.socket.bind(str(folder / LOCAL[name]) if name in LOCAL else ("127.0.0.1", 0))
         self.socket.listen(8)
         self.talk = TALKS.get(name, http)
         self.connections = 0
@@ -360,12 +374,55 @@ def test_a_shallow_monitor_makes_one_connection_and_loads_nothing_heavy(
     tree: Path, tmp_path: Path, service: tuple[str, Listener]
 ) -> None:
     name, listener = service
+    mine = recorded(tmp_path / "run")
+    if name != "sentinel":
+        # What the sentinel reads is there, as it is from the start on.
+        (tmp_path / "run/sentinel").mkdir()
+        (tmp_path / f"run/sentinel/{mine}").write_text("{}")
+    rc, loaded = monitor(tree, tmp_path, name, mine, listener)
+    assert rc == 0
+    assert listener.connections == 1
+    assert_light(tree, dict(loaded))
+    assert "_socket" in loaded
+    assert "quorate.lib.watched" not in loaded
+    assert ("quorate.lib.sentinel" in loaded) == (name == "sentinel")
+
+
+def test_a_monitor_without_a_record_for_the_sentinel_writes_one_once(
+    tree: Path, tmp_path: Path, service: tuple[str, Listener]
+) -> None:
+    name, listener = service
+    mine = recorded(tmp_path / "run")
+    path = tmp_path / f"run/sentinel/{mine}"
+    rc, loaded = monitor(tree, tmp_path, name, mine, listener)
+    assert rc == 0
+    assert path.exists() == (name != "sentinel")
+    if name == "sentinel":
+        return
+    assert {"quorate.lib.watched", "json"} <= set(loaded)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    written = read(str(path.parent), mine)
+    assert written is not None
+    assert (written.agent, written.pid) == (name, os.getpid())
+    assert set(written.parameters) <= {p.name for p in BY_NAME[name].parameters}
+    rc, loaded = monitor(tree, tmp_path, name, mine, listener)
+    assert rc == 0
+    assert_light(tree, dict(loaded))
+    assert listener.connections == 2
+
+
+def recorded(run: Path) -> str:
+    """An instance whose main process is this very one: it lives, and its start is what the kernel says."""
     mine = instance()
-    # The service's main process is this very one: it lives, and its start is what the kernel says.
     start = Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]
-    (tmp_path / "run").mkdir()
-    (tmp_path / f"run/{mine}.pid").write_text(f"{os.getpid()} {start}\n")
-    rc, loaded = spy(
+    (run / f"{mine}.pid").write_text(f"{os.getpid()} {start}\n")
+    return mine
+
+
+def monitor(tree: Path, tmp_path: Path, name: str, mine: str, listener: Listener) -> tuple[int, dict[str, str]]:
+    """A recurring monitor, as Pacemaker calls it."""
+    return spy(
         tree,
         tmp_path,
         name,
@@ -377,7 +434,50 @@ def test_a_shallow_monitor_makes_one_connection_and_loads_nothing_heavy(
         OCF_RESKEY_peers="n1=127.0.0.1",
         **listener.parameters(),
     )
-    assert rc == 0
-    assert listener.connections == 1
-    assert_light(tree, dict(loaded))
-    assert "_socket" in loaded
+
+
+# --- the node's own command
+
+
+def command(tree: Path, *argv: str) -> subprocess.CompletedProcess[str]:
+    """``quorate-sentinel``, run as the kernel runs it, with no environment."""
+    return subprocess.run(
+        [tree / COMMAND, *argv], env={}, capture_output=True, text=True, cwd="/", check=False, timeout=60
+    )
+
+
+@pytest.mark.parametrize("argv", [[], ["dance"], ["status", "--xml"], ["daemon", "--watch"]])
+def test_a_wrong_call_of_the_command_is_one_usage_line(tree: Path, argv: list[str]) -> None:
+    done = command(tree, *argv)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: quorate-sentinel ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.path.exists(SOCKET), reason="a sentinel runs on this machine")
+def test_without_a_daemon_the_command_says_so_in_one_sentence(tree: Path) -> None:
+    for argv in (["status"], ["status", "--json"]):
+        done = command(tree, *argv)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1
+        assert "Traceback" not in done.stderr
+
+
+def test_the_command_loads_what_is_installed_and_no_agent(tree: Path) -> None:
+    code = f"import sys; sys.argv = ['x', 'dance']; exec(open({str(tree / COMMAND)!r}).read())"
+    look = "import atexit, sys; atexit.register(lambda: print(*[n for n in sys.modules if n.startswith('quorate.')]))"
+    program = f"__file__ = {str(tree / COMMAND)!r}; {look}; {code}"
+    done = subprocess.run(
+        [PYTHON, "-I", "-S", "-c", program], env={}, capture_output=True, text=True, cwd="/", check=False, timeout=60
+    )
+    loaded = set(done.stdout.split())
+    assert {"quorate.agents.launch", "quorate.lib.sentinel.daemon"} <= loaded
+    assert not {f"quorate.agents.{n.replace('-', '_')}" for n in NAMES} & loaded
+
+
+def test_the_loader_knows_every_agent_and_nothing_else() -> None:
+    for name in NAMES:
+        assert load(name) is BY_NAME[name]
+    for name in ("peers", "launch", "../x", "", "os"):
+        with pytest.raises(KeyError):
+            load(name)

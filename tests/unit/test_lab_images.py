@@ -84,3 +84,20 @@ def test_no_file_of_the_image_names_a_mirror() -> None:
     for path in paths.IMAGE.rglob("*"):
         if path.is_file():
             assert "http://deb." not in path.read_text(), path
+
+
+def test_what_is_in_a_folder_of_a_package_is_an_input_too(copied: Path) -> None:
+    before = tags()
+    (copied / "lib" / "sentinel" / "records.py").write_text("# changed")
+    assert changed(before) == ["node"]
+    before = tags()
+    (copied / "agents" / "node-command").write_text("# changed")
+    assert changed(before) == ["node"]
+
+
+def test_the_sentinel_reaches_the_nodes() -> None:
+    files = images.installed()
+    assert files["rootfs/usr/sbin/quorate-sentinel"][1] == 0o755
+    assert files["rootfs/usr/lib/ocf/resource.d/quorate/sentinel"][1] == 0o755
+    assert files["rootfs/usr/lib/ocf/lib/quorate/lib/sentinel/records.py"][1] == 0o644
+    assert any(path.startswith("rootfs/usr/lib/ocf/lib/quorate/lib/sentinel/__pycache__/records.") for path in files)
