@@ -260,22 +260,11 @@ def _kills(lab: Lab, settings: Settings, progress: Progress) -> str:
     for number in range(settings.kills):
         node = lab.nodes[number % len(lab.nodes)]
         begun = time.monotonic()
-        kill(lab, node)
+        sentinels.kill(lab, node)
         progress.detail(f"{number + 1} of {settings.kills}: {node}")
         time.sleep(max(0.0, settings.apart - (time.monotonic() - begun)))
     sentinels.await_watching(lab, patience=_WATCHING)
     return f"{settings.kills} kill -9 of a sentinel, {settings.apart:g} s apart"
-
-
-def kill(lab: Lab, node: str) -> int:
-    """kill -9 of the sentinel's daemon on *node*, once it tells its pid; the pid, which is seen gone."""
-    pid = sentinels.await_status(lab, node, _WATCHING).pid
-    lab.exec(node, ["kill", "-KILL", str(pid)], timeout=10)
-    gone = ["test", "!", "-e", f"/proc/{pid}"]
-    mending.await_seen(
-        f"node {node}: the sentinel (pid {pid}) gone", lambda: lab.exec(node, gone, timeout=10, check=False).rc == 0, 10
-    )
-    return pid
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,18 @@ def await_status(lab: Lab, node: str, patience: float = _WATCHING) -> Status:
             time.sleep(_LOOK)
 
 
+def kill(lab: Lab, node: str) -> int:
+    """kill -9 of the daemon of *node*, once it tells its pid; the pid, which is seen gone. Raises :class:`Failed`."""
+    pid = await_status(lab, node).pid
+    lab.exec(node, ["kill", "-KILL", str(pid)], timeout=10)
+    # One that nobody has waited for yet is gone too.
+    gone = ["sh", "-c", f"! grep -qs '^State:.[^ZX]' /proc/{pid}/status"]
+    mending.await_seen(
+        f"node {node}: the sentinel (pid {pid}) gone", lambda: not lab.exec(node, gone, timeout=10, check=False).rc, 10
+    )
+    return pid
+
+
 def _await(missing: Callable[[], Sequence[str]], patience: float) -> None:
     until = time.monotonic() + patience
     while left := missing():
@@ -240,7 +252,7 @@ def loaded(lab: Lab, progress: Progress | None = None) -> Iterator[None]:
         with progress.step("loading the CIB with the sentinel"):
             lab.load_cib(wanted)
             lab.wait_healthy(_WHOLE)
-            await_watching(lab)
+            await_watching(lab, patience=_WATCHING)
             time.sleep(_BEFORE_COUNTING)
         yield
 

@@ -167,7 +167,6 @@ def test_it_is_taken_back_after_a_failure_too() -> None:
 
 def test_it_is_taken_back_when_nobody_watches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sentinels, "_WATCHING", 0.05)
-    monkeypatch.setattr(sentinels.await_watching, "__defaults__", ((), (), 0.05))
     lab = Double()
     lab.watching = False
     with (
