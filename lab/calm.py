@@ -28,7 +28,6 @@ from quorate.lab.faults import mending, operations
 from quorate.lab.history import OK, HistoryLog
 from quorate.lab.progress import Progress
 from quorate.lab.recorder import Recorder
-from quorate.lab.services import SERVICES
 from quorate.lab.workload import Pace, Place
 from quorate.lab.workloads.probes import PROBES
 from quorate.lib.problem import Failed
@@ -236,15 +235,23 @@ def _pauses(lab: Lab, settings: Settings, progress: Progress) -> str:
 
 def _planned(lab: Lab, settings: Settings, progress: Progress) -> str:
     chance = random.Random(settings.seed)
-    clones = lab.clones()
-    names = [service.name for service in SERVICES if service.clone in clones]
+    # Another provider's too: its agent announces no stop to anybody.
+    clones = [clone for clone in lab.clones() if clone != sentinels.CLONE]
     for number in range(settings.planned):
-        name = names[number % len(names)]
-        progress.detail(f"{number + 1} of {settings.planned}: {name}")
-        with operations.Ban(name).inject(lab, chance):
-            pass
-        lab.wait_healthy(_WHOLE)
+        clone, node = clones[number % len(clones)], chance.choice(lab.nodes)
+        progress.detail(f"{number + 1} of {settings.planned}: {clone} on {node}")
+        stop_and_start(lab, clone, node)
     return f"{settings.planned} planned stops and starts"
+
+
+def stop_and_start(lab: Lab, clone: str, node: str) -> None:
+    """Stop the instance of *clone* on *node* by plan, see it gone, and start it again; returns when all is healthy."""
+    tell = partial(operations.tell, lab)
+    clear = partial(tell, ["crm_resource", "--clear", "--resource", clone, "--node", node])
+    with mending.healed_by(partial(mending.again, clear)):
+        tell(["crm_resource", "--ban", "--resource", clone, "--node", node])
+        operations.await_state(f"{clone} gone from {node}", lambda: node not in operations.present(lab, clone))
+    lab.wait_healthy(_WHOLE)
 
 
 def _restarts(lab: Lab, settings: Settings, progress: Progress) -> str:

@@ -41,7 +41,7 @@ MOST, WINDOW = 3, 130.0
 _AGAIN = 0.1
 _ANSWER = 0.05
 """Seconds between two attempts to get an answer at the service's door; each waits ten times as long at most."""
-_LOOK = 0.5
+_LOOK = 1.0
 _ALIVE = 60.0
 
 
@@ -290,6 +290,8 @@ def _follow(
     """What Pacemaker did from *sent* on, once the service is started, answers, and the lab is healthy."""
     began = time.monotonic()
     while True:
+        # First: a look costs what a recovery does that is only just beginning.
+        time.sleep(_LOOK)
         seen = actions.acts(actions.since(lab, node, noted, sent), target.name, node, sent)
         passed = time.monotonic() - began
         if seen.begun is None:
@@ -306,7 +308,6 @@ def _follow(
         elif passed > RECOVERED:
             missing = "; ".join(lab.missing()) or ("it does not answer" if "at" not in answered else "not started")
             raise Failed(f"{target.name} on {node}: not healthy {RECOVERED:.0f} s after {signal}: {missing}")
-        time.sleep(_LOOK)
 
 
 def _up(seen: Acts, target: Target, answered: Mapping[str, float]) -> bool:

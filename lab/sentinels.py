@@ -209,7 +209,7 @@ def conflicts(held: str, wanted: str) -> list[str]:
     """Resources that the CIB *wanted* would run by another agent than *held* does, or not at all: one phrase each."""
     ours, theirs = _agents(wanted), _agents(held)
     return [
-        f"{name} is run by {agent}{', which would be replaced by ' + ours[name] if name in ours else ''}"
+        f"{name} is run by {agent}, {'not by ' + ours[name] if name in ours else 'which it does not have'}"
         for name, agent in theirs.items()
         if ours.get(name) != agent
     ]

@@ -12,6 +12,8 @@ import pytest
 from quorate.lab import calm, sentinels
 from quorate.lab.calm import PHASES, Result, Settings
 from quorate.lab.events import Event
+from quorate.lab.health import Health, Instance
+from quorate.lab.remote import ExecResult
 from quorate.lib.problem import Failed
 
 FULL = Settings()
@@ -132,6 +134,66 @@ def test_processors_that_were_idle_make_it_void(monkeypatch: pytest.MonkeyPatch)
     lab: Any = None
     with pytest.raises(Failed, match="idle for 40%"):
         calm._busy(lab, replace(FULL, busy=0.01), calm.Progress())
+
+
+# -- planned stops and starts -----------------------------------------------------------------------------------------
+
+
+class Double:
+    """A lab that does what it is told at once, unless it is *stuck*."""
+
+    nodes = ("n1", "n2", "n3")
+
+    def __init__(self, stuck: bool = False) -> None:
+        self.stuck = stuck
+        self.banned: set[tuple[str, str]] = set()
+        self.stopped: list[tuple[str, str]] = []
+
+    def running(self) -> tuple[str, ...]:
+        return self.nodes
+
+    def clones(self) -> dict[str, int]:
+        return {"galera-clone": 0, "haproxy-clone": 0, "sentinel-clone": 0}
+
+    def exec(self, node: str, argv: list[str], *, timeout: float) -> ExecResult:
+        assert (argv[0], argv[2], argv[4]) == ("crm_resource", "--resource", "--node")
+        where = (argv[3], argv[5])
+        if argv[1] == "--ban":
+            self.banned.add(where)
+            self.stopped.append(where)
+        else:
+            assert argv[1] == "--clear"
+            self.banned.discard(where)
+        return ExecResult(0, "", "")
+
+    def health(self) -> Health:
+        there = [
+            Instance(clone.removesuffix("-clone"), clone, node, "Started", False, False, "")
+            for clone in self.clones()
+            for node in self.nodes
+            if self.stuck or (clone, node) not in self.banned
+        ]
+        return Health("n1", True, (), tuple(there), ())
+
+    def wait_healthy(self, deadline: float) -> float:
+        assert not self.banned
+        return 0.0
+
+
+def test_everything_but_the_sentinel_is_stopped_in_turn_and_started_again() -> None:
+    lab: Any = Double()
+    calm._planned(lab, replace(FULL, planned=40), calm.Progress())
+    assert [clone for clone, _ in lab.stopped] == ["galera-clone", "haproxy-clone"] * 20
+    assert {node for _, node in lab.stopped} == set(lab.nodes)
+    assert not lab.banned
+
+
+def test_a_ban_is_taken_back_when_nothing_came_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calm.operations.await_state, "__defaults__", (0.05,))
+    lab: Any = Double(stuck=True)
+    with pytest.raises(Failed, match="galera-clone gone from n2"):
+        calm.stop_and_start(lab, "galera-clone", "n2")
+    assert not lab.banned
 
 
 # -- phases ----------------------------------------------------------------------------------------------------------

@@ -188,8 +188,8 @@ def test_other_agents_are_not_replaced() -> None:
     held = cib(primitive("keystone", "heartbeat", "anything"), primitive("web", "heartbeat", "apache"))
     assert sentinels.conflicts(FORMER, WANTED) == []
     assert sentinels.conflicts(held, WANTED) == [
-        "keystone is run by ocf:heartbeat:anything, which would be replaced by ocf:quorate:keystone",
-        "web is run by ocf:heartbeat:apache",
+        "keystone is run by ocf:heartbeat:anything, not by ocf:quorate:keystone",
+        "web is run by ocf:heartbeat:apache, which it does not have",
     ]
     lab = Double(held)
     with pytest.raises(Problem, match="cannot be given the sentinel's topology"), loaded(lab):
