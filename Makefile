@@ -17,6 +17,13 @@ SCENARIOS ?= all
 REPORT ?=
 REPORT := $(or $(REPORT),chaos-$(shell date +%Y%m%d-%H%M%S))
 OTHER := lab/topologies/heartbeat.yaml
+# How often `make reaction` kills each service, how much of its hours `make calm` takes, how many seconds `make idle-cost`
+# looks, and the folder that the figures go to.
+ROUNDS ?= 20
+CALM ?= 1
+IDLE ?= 600
+FIGURES ?=
+FIGURES := $(or $(FIGURES),figures-$(shell date +%Y%m%d-%H%M%S))
 UP = $(QUORATE) lab up --name $(LAB) --release $(RELEASE) $(if $(SUBNET),--subnet $(SUBNET))
 export QUORATE_LAB = $(LAB)
 export QUORATE_SUBNET = $(SUBNET)
@@ -77,6 +84,33 @@ chaos-compare: engine $(VENV)/.installed ## The same scenarios on our agents and
 	-$(QUORATE) chaos run $(SCENARIOS) --name $(LAB)-heartbeat --topology $(OTHER) --seed 1 --report $(REPORT)/heartbeat
 	$(QUORATE) lab down --name $(LAB)-heartbeat
 	$(QUORATE) chaos compare $(REPORT)/quorate $(REPORT)/heartbeat --html $(REPORT)/index.html
+
+.PHONY: reaction
+reaction: engine $(VENV)/.installed ## How soon a killed service is acted on: with the sentinel, and by polling (ROUNDS, FIGURES)
+	$(UP)
+	$(QUORATE) lab reaction --name $(LAB) --rounds $(ROUNDS) --sentinel --label sentinel --save $(FIGURES)/sentinel.json
+	$(QUORATE) lab reaction --name $(LAB) --rounds $(ROUNDS) --label polling --save $(FIGURES)/polling.json \
+	  --beside $(FIGURES)/sentinel.json --markdown $(FIGURES)/reaction.md
+
+.PHONY: reaction-all
+reaction-all: reaction ## The same, and the other provider's agents beside it
+	$(QUORATE) lab down --name $(LAB)
+	$(QUORATE) lab down --name $(LAB)-heartbeat
+	$(QUORATE) lab up --name $(LAB)-heartbeat --release $(RELEASE) --topology $(OTHER)
+	$(QUORATE) lab reaction --name $(LAB)-heartbeat --rounds $(ROUNDS) --label heartbeat --save $(FIGURES)/heartbeat.json \
+	  --beside $(FIGURES)/sentinel.json --beside $(FIGURES)/polling.json --markdown $(FIGURES)/reaction.md
+	$(QUORATE) lab down --name $(LAB)-heartbeat
+
+.PHONY: calm
+calm: engine $(VENV)/.installed ## Load, freeze and restart the lab with the sentinel: it must report nothing (CALM, FIGURES)
+	$(UP)
+	$(QUORATE) lab calm --name $(LAB) --sentinel --scale $(CALM) --markdown $(FIGURES)/calm.md
+
+.PHONY: idle-cost
+idle-cost: engine $(VENV)/.installed ## CPU of an idle node, everything counted: with the sentinel, and by polling (IDLE, FIGURES)
+	$(UP)
+	$(QUORATE) lab idle-cost --name $(LAB) --seconds $(IDLE) --sentinel --markdown $(FIGURES)/idle-sentinel.md
+	$(QUORATE) lab idle-cost --name $(LAB) --seconds $(IDLE) --markdown $(FIGURES)/idle-polling.md
 
 .PHONY: engine
 engine: ## Install what is missing and start a Docker engine if none answers

@@ -13,6 +13,8 @@ from quorate.cli.chaos import chaos
 from quorate.cli.cib import cib
 from quorate.cli.drill import bench, drill  # noqa: F401  (they add themselves to `quorate lab`)
 from quorate.cli.lab import lab
+from quorate.cli.measures import calm, idle_cost, reaction_  # noqa: F401  (these too)
+from quorate.cli.sentinel import sentinel
 from quorate.lib.problem import Problem, Unavailable
 
 EXIT_CODES = """\b
@@ -42,6 +44,7 @@ quorate_command.add_command(agent)
 quorate_command.add_command(chaos)
 quorate_command.add_command(cib)
 quorate_command.add_command(lab)
+quorate_command.add_command(sentinel)
 
 
 def main(argv: list[str] | None = None) -> None:
