@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from lxml import etree
 
-from quorate.lab import actions, run, sentinels
+from quorate.lab import actions, sentinels, whole
 from quorate.lab.events import Event
 from quorate.lab.faults import mending, operations
 from quorate.lab.history import OK, HistoryLog
@@ -229,7 +229,7 @@ def _pauses(lab: Lab, settings: Settings, progress: Progress) -> str:
                     raise Failed(f"node {node} was not frozen: the measurement is void")
                 time.sleep(max(0.0, seconds - (time.monotonic() - frozen)))
             time.sleep(AFTERMATH)
-            run.wait_whole(lab, _WHOLE)
+            whole.wait_whole(lab, _WHOLE)
     return f"{settings.pauses} pauses of {settings.lengths()[0]:g} to {settings.longest:g} s"
 
 
@@ -321,9 +321,9 @@ def measure(
 
 
 def _measure(lab: Lab, phase: Phase, settings: Settings, progress: Progress, watched: bool) -> Result:
-    run.wait_whole(lab, _WHOLE)
+    whole.wait_whole(lab, _WHOLE)
     lab.cleanup()
-    run.wait_whole(lab, _WHOLE)
+    whole.wait_whole(lab, _WHOLE)
     if watched:
         sentinels.await_watching(lab)
     # The daemons' own failures are no service's.
@@ -335,7 +335,7 @@ def _measure(lab: Lab, phase: Phase, settings: Settings, progress: Progress, wat
         done = phase.do(lab, settings, progress)
         seconds = time.monotonic() - begun
         time.sleep(AFTERMATH)
-        run.wait_whole(lab, _WHOLE)
+        whole.wait_whole(lab, _WHOLE)
         good = {recorder.workload.name: recorder.good for recorder in recorders}
         _await_success(recorders, good)
     seen = [event for node in lab.nodes for event in actions.since(lab, node, noted[node], wall)]

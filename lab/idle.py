@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from quorate.lab import run, sentinels
+from quorate.lab import sentinels, whole
 from quorate.lab.faults.daemons import DAEMONS
 from quorate.lab.progress import Progress
 from quorate.lib.problem import Failed
@@ -183,7 +183,7 @@ def measure(lab: Lab, seconds: float, progress: Progress | None = None) -> list[
     Raises :class:`Failed` when it is not, or a daemon was replaced meanwhile.
     """
     progress = progress or Progress()
-    run.wait_whole(lab)
+    whole.wait_whole(lab)
     with progress.step(f"{seconds:.0f} s without clients"), ThreadPoolExecutor(len(lab.nodes)) as pool:
         costs = list(pool.map(lambda node: _watch(lab, node, seconds), lab.nodes))
     if missing := lab.missing():

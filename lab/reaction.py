@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quorate.lab import actions, run, sentinels
+from quorate.lab import actions, sentinels, whole
 from quorate.lab.actions import Acts
 from quorate.lab.faults import mending
 from quorate.lab.faults.process import Processes
@@ -259,9 +259,9 @@ def measure(lab: Lab, settings: Settings, progress: Progress | None = None) -> l
 
 def settle(lab: Lab) -> None:
     """All is whole, and no failure is remembered that would count towards the next one's threshold."""
-    run.wait_whole(lab)
+    whole.wait_whole(lab)
     lab.cleanup()
-    run.wait_whole(lab)
+    whole.wait_whole(lab)
 
 
 def react(lab: Lab, target: Target, node: str, *, stop: bool = False) -> Reaction:

@@ -14,7 +14,7 @@ from lxml import etree
 
 from quorate.cib.build import build
 from quorate.cib.render_xml import render_cib
-from quorate.lab import layout, paths, record, run
+from quorate.lab import layout, paths, record, whole
 from quorate.lab.faults import mending
 from quorate.lab.health import clones_of
 from quorate.lab.progress import Progress
@@ -284,6 +284,6 @@ def measuring(lab: Lab, sentinel: bool, progress: Progress) -> Iterator[None]:
     """
     with record.locked(lab.name, "chaos.lock", "being hurt"):
         with progress.step("waiting until the lab is whole"):
-            run.wait_whole(lab)
+            whole.wait_whole(lab)
         with loaded(lab, progress) if sentinel else nullcontext():
             yield

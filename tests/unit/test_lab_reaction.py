@@ -167,7 +167,7 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.setattr(actions, "note", lambda lab, node: {})
     monkeypatch.setattr(actions, "since", lambda lab, node, noted, wall: list(said["events"]))
     monkeypatch.setattr(reaction, "_LOOK", 0.01)
-    monkeypatch.setattr(reaction.run, "wait_whole", lambda lab: None)
+    monkeypatch.setattr(reaction.whole, "wait_whole", lambda lab: None)
     monkeypatch.setattr(sentinels, "await_watching", lambda lab, nodes, names, patience: said["watching"].append(nodes))
     return said
 
