@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import _socket
 import errno
 import os
 import select
+import socket
 import stat
 
 TYPE_CHECKING = False
@@ -23,10 +23,10 @@ class Occupied(Exception):
 
 
 class Client:
-    __slots__ = ("answer", "until", "request", "socket")
+    __slots__ = ("answer", "connection", "request", "until")
 
-    def __init__(self, socket: _socket.socket, until: float) -> None:
-        self.socket = socket
+    def __init__(self, connection: socket.socket, until: float) -> None:
+        self.connection = connection
         self.until = until
         self.request = b""
         self.answer = b""
@@ -39,12 +39,12 @@ class Door:
     descriptors that are ``in`` the door, and calls ``expire`` now and then.
     """
 
-    __slots__ = ("_answer", "_clients", "_complete", "_listener", "_poll")
+    __slots__ = ("_answer", "_clients", "_complete", "_listener", "_open", "_poll")
 
     def __init__(
         self,
         poll: select.poll,
-        listener: _socket.socket,
+        listener: socket.socket,
         complete: Callable[[bytes], bool],
         answer: Callable[[bytes], bytes],
     ) -> None:
@@ -53,8 +53,9 @@ class Door:
         self._complete = complete
         self._answer = answer
         self._clients: dict[int, Client] = {}
+        self._open = False
         listener.setblocking(False)
-        poll.register(listener.fileno(), select.POLLIN)
+        self._admit()
 
     def __contains__(self, fd: int) -> bool:
         return fd == self._listener.fileno() or fd in self._clients
@@ -81,30 +82,41 @@ class Door:
         for fd, client in list(self._clients.items()):
             if client.until <= now:
                 self._dismiss(fd)
+        if len(self._clients) < CLIENTS:
+            self._admit()
 
     def close(self) -> None:
         for fd in list(self._clients):
             self._dismiss(fd)
-        if self._listener.fileno() >= 0:
+        if self._open:
             self._poll.unregister(self._listener.fileno())
-            self._listener.close()
+            self._open = False
+        self._listener.close()
+
+    def _admit(self) -> None:
+        if not self._open:
+            self._poll.register(self._listener.fileno(), select.POLLIN)
+            self._open = True
 
     def _accept(self, now: float) -> None:
         while len(self._clients) < CLIENTS:
             try:
-                fd, _ = self._listener._accept()
-            except OSError:
-                # Nobody any more; or no descriptors, and then it is tried again when the next one leaves.
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
                 return
-            connection = _socket.socket(fileno=fd)
+            except OSError:
+                # No descriptors left: nobody is let in until the next ``expire``.
+                break
             connection.setblocking(False)
+            fd = connection.fileno()
             self._clients[fd] = Client(connection, now + CLIENT_TIME)
             self._poll.register(fd, select.POLLIN)
         self._poll.unregister(self._listener.fileno())
+        self._open = False
 
     def _serve(self, fd: int, client: Client) -> None:
         if not client.answer:
-            data = client.socket.recv(LONGEST)
+            data = client.connection.recv(LONGEST)
             client.request += data
             if not data or len(client.request) > LONGEST:
                 self._dismiss(fd)
@@ -113,22 +125,20 @@ class Door:
                 return
             client.answer = self._answer(client.request)
             self._poll.modify(fd, select.POLLOUT)
-        client.answer = client.answer[client.socket.send(client.answer) :]
+        client.answer = client.answer[client.connection.send(client.answer) :]
         if not client.answer:
             self._dismiss(fd)
 
     def _dismiss(self, fd: int) -> None:
         client = self._clients.pop(fd)
         self._poll.unregister(fd)
-        client.socket.close()
-        if len(self._clients) == CLIENTS - 1:
-            # Registering what is registered already changes nothing.
-            self._poll.register(self._listener.fileno(), select.POLLIN)
+        client.connection.close()
+        self._admit()
 
 
-def listen_unix(path: str) -> _socket.socket:
+def listen_unix(path: str) -> socket.socket:
     """Listen at *path*, mode 0600. A socket that nobody answers at is replaced. Raises OSError, Occupied."""
-    listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _clear(path)
         # Nobody shall be able to connect in the moment before a chmod.
@@ -151,7 +161,7 @@ def _clear(path: str) -> None:
             raise OSError(errno.EEXIST, "there is something that is not a socket", path)
     except FileNotFoundError:
         return
-    probe = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         probe.settimeout(1.0)
         probe.connect(path)
@@ -169,11 +179,11 @@ def _clear(path: str) -> None:
     raise Occupied(path)
 
 
-def listen_loopback(port: int) -> _socket.socket:
+def listen_loopback(port: int) -> socket.socket:
     """Listen at *port* of the loopback address only. Raises OSError."""
-    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         listener.listen(64)
     except BaseException:

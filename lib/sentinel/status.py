@@ -80,16 +80,29 @@ def table(status: dict[str, Any]) -> str:
     for each in status["watched"]:
         ago = "-" if each["last_look"] is None else f"{each['last_look']:.1f} s ago"
         agent, misses = each["agent"] or "-", str(each["misses"])
-        row = (each["instance"], agent, str(each["pid"]), each["state"], misses, ago, str(each["reports"]), each["seen"])
+        row = (
+            each["instance"],
+            agent,
+            str(each["pid"]),
+            each["state"],
+            misses,
+            ago,
+            str(each["reports"]),
+            each["seen"],
+        )
         rows.append(row)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     if len(rows) > 1:
-        lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        lines += [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        ]
     else:
         lines.append("nothing is watched")
     if status["reports"]:
         lines.append("reports:")
-        lines += [f"  {moment(each['at'])}  {each['instance']}: {each['why']} ({each['told']})" for each in status["reports"]]
+        lines += [
+            f"  {moment(each['at'])}  {each['instance']}: {each['why']} ({each['told']})" for each in status["reports"]
+        ]
     return "\n".join(lines) + "\n"
 
 
@@ -97,7 +110,9 @@ def metrics(status: dict[str, Any], counts: dict[str, int]) -> str:
     """The document in Prometheus' text format; *counts* are the reports of each instance ever watched."""
     lines = ["# TYPE quorate_sentinel_watched gauge"]
     for each in status["watched"]:
-        lines.append(f"quorate_sentinel_watched{{{_label('instance', each['instance'])},{_label('state', each['state'])}}} 1")
+        lines.append(
+            f"quorate_sentinel_watched{{{_label('instance', each['instance'])},{_label('state', each['state'])}}} 1"
+        )
     lines.append("# TYPE quorate_sentinel_reports_total counter")
     for instance in sorted({*counts, *(each["instance"] for each in status["watched"])}):
         lines.append(f"quorate_sentinel_reports_total{{{_label('instance', instance)}}} {counts.get(instance, 0)}")

@@ -153,7 +153,8 @@ class Telling:
         except (OSError, ElementTree.ParseError) as error:
             self._complain(f"the cluster cannot be asked, failures are left to its monitors: {error}")
             yield from (
-                Outcome(incident, WITHHELD, f"the cluster cannot be asked: {error}", again=True) for incident in standing
+                Outcome(incident, WITHHELD, f"the cluster cannot be asked: {error}", again=True)
+                for incident in standing
             )
             return
         self._said = ""
