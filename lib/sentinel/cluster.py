@@ -94,7 +94,10 @@ def judge(cib: Element, resource: str, node: str) -> Permission:
         return Permission(f"node {node} is not in the cluster")
     if _true(_setting(configuration.iterfind("crm_config/cluster_property_set"), configuration, "maintenance-mode")):
         return Permission("the cluster is in maintenance mode", again=True)
-    attributes = (*nodes[0].iterfind("instance_attributes"), *state.iterfind("transient_attributes/instance_attributes"))
+    attributes = (
+        *nodes[0].iterfind("instance_attributes"),
+        *state.iterfind("transient_attributes/instance_attributes"),
+    )
     if any(_true(_setting([each], configuration, "maintenance")) for each in attributes):
         return Permission(f"node {node} is in maintenance", again=True)
     if _true(_meta(configuration, lineage, "maintenance")):

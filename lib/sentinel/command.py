@@ -13,10 +13,6 @@ import time
 
 from quorate.lib.host import TIMED_OUT, Result
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 # Where pidfd_open is missing, the end of a command is looked for this often (seconds).
 POLL = 0.005
 
@@ -26,7 +22,7 @@ class Running:
 
     __slots__ = ("_argv", "_deadline", "_err", "_out", "_pid", "_timeout")
 
-    def __init__(self, argv: Sequence[str], timeout: float, env: dict[str, str]) -> None:
+    def __init__(self, argv: list[str], timeout: float, env: dict[str, str]) -> None:
         """Start *argv*, found in the path of *env*, to be killed after *timeout* seconds."""
         self._argv = argv
         self._timeout = timeout
@@ -89,7 +85,7 @@ class Running:
             time.sleep(POLL)
 
 
-def run(argv: Sequence[str], timeout: float, env: dict[str, str]) -> Result:
+def run(argv: list[str], timeout: float, env: dict[str, str]) -> Result:
     """Run *argv* to its end, or to *timeout* seconds."""
     return Running(argv, timeout, env).result()
 
@@ -104,9 +100,4 @@ def find(program: str, path: str) -> str:
 
 
 def _content(fd: int) -> str:
-    size = os.fstat(fd).st_size
-    chunks = []
-    while size > 0 and (chunk := os.pread(fd, size, sum(map(len, chunks)))):
-        chunks.append(chunk)
-        size -= len(chunk)
-    return b"".join(chunks).decode("utf-8", "replace")
+    return os.pread(fd, os.fstat(fd).st_size, 0).decode("utf-8", "replace")

@@ -17,16 +17,15 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at a process that no pidfd tells of.
 INTERVAL = 0.25
+PIDFD_OPEN: Callable[[int], int] | None = getattr(os, "pidfd_open", None)
 
 
 class Deaths:
-    """The processes whose end is awaited. Its descriptors are registered with *poll*; whoever polls brings the events."""
+    """The processes whose end is awaited, through descriptors in *poll*; whoever polls brings the events."""
 
     __slots__ = ("_by_fd", "_fds", "_host", "_open", "_poll", "_without")
 
-    def __init__(
-        self, host: Host, poll: select.poll, pidfd_open: Callable[[int], int] | None = getattr(os, "pidfd_open", None)
-    ) -> None:
+    def __init__(self, host: Host, poll: select.poll, pidfd_open: Callable[[int], int] | None = PIDFD_OPEN) -> None:
         self._host = host
         self._poll = poll
         self._open = pidfd_open

@@ -21,6 +21,9 @@ TRIES, RETRY = 3, 1.0
 # More reports than this within so many seconds are a crash loop, which ends after as long without a death.
 LOOP_REPORTS, LOOP_SECONDS = 3, 120.0
 
+# Each thread notices the same pause, a little apart (seconds).
+ONE_LATENESS = 1.0
+
 ENDED = "its process has ended"
 
 
@@ -207,7 +210,8 @@ class Judgement:
 
     def late(self, now: float) -> None:
         """This daemon itself was late: the node was paused or starved, and what it saw of others means nothing."""
-        self.late_count += 1
+        if now - self._late_at > ONE_LATENESS:
+            self.late_count += 1
         self._late_at = now
         for subject in self.subjects.values():
             subject.forgive()

@@ -47,6 +47,11 @@ class Watched:
         """The incarnation: this instance with this very process."""
         return self.instance, self.pid, self.start
 
+    @property
+    def said(self) -> tuple[tuple[str, int, int], str, dict[str, str]]:
+        """All that the record says, to be compared with another's."""
+        return self.key, self.agent, self.parameters
+
     def encode(self) -> bytes:
         import json
 

@@ -1,0 +1,130 @@
+"""The looks, about once a second at each instance, from one thread; what answers slowly gets a thread of its own.
+
+The first deadline is short, so that a service that hangs delays the looks at the others by that only. A look that
+needs longer counts for nothing; the service is then looked at with the whole deadline from its own thread, until it
+is quick again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+import threading
+from queue import Empty, SimpleQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from quorate.lib.host import Clock
+    from quorate.lib.sentinel.looks import Look, Looker
+
+# Seconds: between two looks, and by what share of that they are scattered; the two deadlines of a look.
+EVERY, JITTER = 1.0, 0.04
+QUICK, WHOLE = 0.2, 1.0
+# A sleep or a look that takes this much longer than it should says that this daemon was not let run.
+LATE = 0.5
+# The longest sleep: within it, a thread that is alive shows it.
+BEAT = 2.0
+
+
+class Rounds:
+    """Looks at whatever it was given, and hands each result to *tell*.
+
+    *tell* gets a Look, or None when the looks themselves were late; it is called from the threads of this class.
+    """
+
+    __slots__ = ("_clock", "_due", "_lookers", "_queue", "_tell", "_thread", "beat", "every")
+
+    def __init__(self, clock: Clock, tell: Callable[[Look | None], object], *, every: float = EVERY) -> None:
+        self._clock = clock
+        self._tell = tell
+        # What to look at, by its instance; a looker that *returns* comes back from a thread of its own.
+        self._queue: SimpleQueue[tuple[str, Looker | None, bool]] = SimpleQueue()
+        # Who looks at each instance, and when it is due. Only the common thread changes these.
+        self._lookers: dict[str, Looker] = {}
+        self._due: list[tuple[float, int, Looker]] = []
+        self._thread = threading.Thread(target=self._run, name="looks", daemon=True)
+        self.beat = clock.monotonic()
+        self.every = every
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def look_at(self, looker: Looker) -> None:
+        """Look at this instance from now on, in this way."""
+        self._queue.put((looker.watched.instance, looker, False))
+
+    def leave(self, instance: str) -> None:
+        """Look at it no more."""
+        self._queue.put((instance, None, False))
+
+    def going(self, now: float) -> bool:
+        """Whether the looks go on."""
+        return self._thread.is_alive() and now - self.beat < 2 * BEAT + LATE
+
+    # --- the common thread
+
+    def _run(self) -> None:
+        while True:
+            now = self.beat = self._clock.monotonic()
+            wait = min(BEAT, max(0.0, self._due[0][0] - now)) if self._due else BEAT
+            try:
+                self._take(*self._queue.get(timeout=wait))
+                continue
+            except Empty:
+                pass
+            if self._clock.monotonic() - now - wait > LATE:
+                # It slept longer than it wanted to: it was not let run.
+                self._tell(None)
+            elif self._due and self._due[0][0] <= self._clock.monotonic():
+                self._next()
+
+    def _take(self, instance: str, looker: Looker | None, returns: bool) -> None:
+        if looker is None:
+            self._lookers.pop(instance, None)
+        elif returns:
+            if self._lookers.get(instance) is looker:
+                self._plan(looker, self._after(self._clock.monotonic()))
+        else:
+            self._lookers[instance] = looker
+            # Somewhere within its first second: those that came together part.
+            self._plan(looker, self._clock.monotonic() + self.every * random.random())
+
+    def _next(self) -> None:
+        due, _, looker = heapq.heappop(self._due)
+        instance = looker.watched.instance
+        if self._lookers.get(instance) is not looker:
+            return
+        started = self._clock.monotonic()
+        look = looker.look(QUICK)
+        if self._clock.monotonic() - started < QUICK * 0.95:
+            if look is not None:
+                self._tell(look)
+            # From when it was due, so that it does not drift; but never twice in quick succession.
+            self._plan(looker, max(self._after(due), started + self.every / 2))
+        else:
+            threading.Thread(target=self._alone, args=(looker,), name=f"looks at {instance}", daemon=True).start()
+
+    def _after(self, moment: float) -> float:
+        return moment + self.every * (1 + JITTER * (2 * random.random() - 1))
+
+    def _plan(self, looker: Looker, due: float) -> None:
+        heapq.heappush(self._due, (due, id(looker), looker))
+
+    # --- a slow one's own thread
+
+    def _alone(self, looker: Looker) -> None:
+        instance = looker.watched.instance
+        while self._lookers.get(instance) is looker:
+            started = self._clock.monotonic()
+            look = looker.look(WHOLE)
+            took = self._clock.monotonic() - started
+            # What took longer than a look can was interrupted: its failure is not the service's.
+            if look is not None and (took < WHOLE + LATE or not look.seen):
+                self._tell(look)
+            if took < QUICK / 2:
+                self._queue.put((instance, looker, True))
+                return
+            # Even what is late already lets others run first.
+            self._clock.sleep(max(0.01, self._after(started) - self._clock.monotonic()))
