@@ -123,6 +123,8 @@ class RabbitMQ(Clustered):
     # recovery, and no reason to keep a member away.
     meta = (("migration-threshold", "60"),)
     helpers = ("epmd",)
+    # The broker warns in its log of every greeting that comes to nothing; of a bare connection it says nothing.
+    exchange_every = 10
     POLICY = "quorate-mirror"
 
     # --- validation

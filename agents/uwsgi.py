@@ -106,6 +106,7 @@ class UwsgiApi(Daemon):
     database_sections: tuple[str, ...] = ("database",)
     # Workers that wait for a dead database answer nobody.
     silence_excused = True
+    exchange_every = 5
 
     def validate(self) -> None:
         super().validate()

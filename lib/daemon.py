@@ -5,7 +5,7 @@ from __future__ import annotations
 from quorate.lib import process as processes
 from quorate.lib.agent import Agent
 from quorate.lib.deadline import Deadline
-from quorate.lib.probe import ProbeError, accepts
+from quorate.lib.probe import Exchange, ProbeError, accepts
 from quorate.lib.process import TAG, Process, Record
 from quorate.lib.rc import DEGRADED, ERR_ARGS, ERR_GENERIC, ERR_INSTALLED, NOT_RUNNING, SUCCESS, OcfError, Rc
 
@@ -58,8 +58,13 @@ class Daemon(Agent):
     # A service that accepts and does not answer may only be waiting for its backend: which of the two it is, the
     # monitor finds out, and the sentinel leaves silence to it.
     silence_excused = False
+    # How many of the sentinel's looks, one a second, it takes to the next whole exchange: between two of them it only
+    # sees that connections are accepted. More than one for a service that logs every exchange, or works for it.
+    exchange_every = 1
 
     _logs_before: dict[str, int] = {}
+    _looks = 0
+    _doubtful = True
 
     # --- what a subclass says
 
@@ -111,8 +116,22 @@ class Daemon(Agent):
         """
         # Whatever is asked on the way is asked within this look: the agent's own deadline was one action's.
         self.deadline = deadline
+        where = self.listens_on()
+        whole = self._doubtful or where is None or self._looks % self.exchange_every == 0
+        self._looks += 1
+        # What was wrong once is asked whole until it is right again.
+        self._doubtful = True
+        seen = self._exchange(deadline, None if whole else where)
+        self._doubtful = bool(seen)
+        return seen
+
+    def _exchange(self, deadline: Deadline, where: tuple[str, int] | None) -> str:
+        """What is wrong with the service; only whether it accepts a connection at *where*, if that is given."""
         try:
-            self.probe_service(deadline)
+            if where is None:
+                self.probe_service(deadline)
+            else:
+                Exchange(self.host, where, deadline).close()
         except ProbeError as error:
             if (error.silent and self.silence_excused) or self.diagnose(error).rc == DEGRADED:
                 return ""

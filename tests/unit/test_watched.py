@@ -411,6 +411,40 @@ def test_a_glance_at_a_good_service_sees_nothing_wrong(host: FakeHost) -> None:
     assert host.connections == [PORT]
 
 
+def test_most_glances_at_a_service_that_logs_each_exchange_only_knock(host: FakeHost) -> None:
+    class Talkative(Service):
+        exchange_every = 5
+
+    asked: list[FakeSocket] = []
+
+    def serve(*answers: bytes) -> None:
+        host.serve(PORT, *answers)
+        made = host.sockets[PORT]
+        host.sockets[PORT] = lambda: asked.append(made()) or asked[-1]
+
+    def exchanges() -> int:
+        return sum(bool(each.sent) for each in asked)
+
+    agent = Talkative(context(host, action="monitor"), Params(Talkative.parameters, {}, lenient=True))
+    serve(HTTP_OK)
+    for _ in range(11):
+        assert agent.glance(Deadline(host.clock, 1.0)) == ""
+    assert len(asked) == 11
+    assert exchanges() == 3
+    # What is wrong is found by the next whole exchange, and from then on each look is one.
+    serve(b"HTTP/1.0 503 Busy\r\n\r\n")
+    seen = [agent.glance(Deadline(host.clock, 1.0)) for _ in range(7)]
+    assert seen == [""] * 4 + ["answers with HTTP status 503"] * 3
+    serve(HTTP_OK)
+    before = exchanges()
+    assert agent.glance(Deadline(host.clock, 1.0)) == ""
+    assert exchanges() == before + 1
+    # One that is refused needs no exchange to be wrong.
+    agent.glance(Deadline(host.clock, 1.0))
+    del host.sockets[PORT]
+    assert agent.glance(Deadline(host.clock, 1.0)) == "127.0.0.1:8080: connection refused"
+
+
 def test_a_glance_says_what_is_wrong(host: FakeHost) -> None:
     assert glance(Service, host) == "127.0.0.1:8080: connection refused"
     host.serve(PORT, b"HTTP/1.0 503 Busy\r\n\r\n")
