@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from quorate.lib.sentinel.judgement import (
     AGAIN,
@@ -286,8 +286,8 @@ def test_reports_that_are_far_apart_are_no_loop() -> None:
 
 
 class Orders(RuleBasedStateMachine):
-    """Two instances and a teller that takes its time: between its last look at an incident and the end of the
-    cluster's command, anything may happen.
+    """Two instances and a teller that takes its time: anything may happen between its last look at an incident and the
+    end of the cluster's command, and again until its outcome is heard of.
 
     What may be told is computed here by other means: from the list of all that happened to the incarnation.
     """
@@ -305,16 +305,31 @@ class Orders(RuleBasedStateMachine):
         self.late_at = 0.0
         self.queued: list[Incident] = []
         self.committed: list[Incident] = []
+        self.outcomes: list[tuple[str, Incident]] = []
+        self.seen: list[Incident] = []
+        self.heard: set[tuple[str, int, int]] = set()
         self.told: list[tuple[str, int, int]] = []
         self.told_at: dict[str, list[float]] = {"a": [], "b": []}
 
-    names = st.sampled_from(["a", "b"])
+        for name in ("a", "b"):
+            self.start(name)
+
+    # Most of it happens to one: two are there to show that they do not touch each other.
+    names = st.sampled_from(["a", "a", "a", "b"])
+    outcomes = st.sampled_from(["told", "told", "withheld", "withheld for good", "failed"])
 
     def collect(self) -> None:
         for incident in taken(self.judgement):
             # Never handed over twice at a time.
-            assert incident not in self.queued + self.committed
+            assert incident not in self.under_way()
+            if incident not in self.seen:
+                self.seen.append(incident)
+                recent = [moment for moment in self.told_at[incident.key[0]] if self.now - moment <= LOOP_SECONDS]
+                assert len(recent) < LOOP_REPORTS, "reported in a crash loop"
             self.queued.append(incident)
+
+    def under_way(self) -> list[Incident]:
+        return self.queued + self.committed + [incident for _, incident in self.outcomes]
 
     def reason(self, key: tuple[str, int, int]) -> bool:
         """Whether there is one: a death, or enough looks in a row."""
@@ -370,11 +385,60 @@ class Orders(RuleBasedStateMachine):
                 self.looks[key].clear()
         self.collect()
 
-    @rule(name=names, times=st.integers(2, 7), silent=st.booleans())
-    def looks_in_a_row(self, name: str, times: int, silent: bool) -> None:
-        for _ in range(times):
+    @rule(name=names, silences=st.lists(st.booleans(), min_size=2, max_size=8))
+    def looks_in_a_row(self, name: str, silences: list[bool]) -> None:
+        for silent in silences:
             self.pass_time(1.0)
             self.look(name, "silent" if silent else "hard", 0.9)
+
+    @rule(name=names, silent=st.booleans())
+    def fail_for_long(self, name: str, silent: bool) -> None:
+        self.looks_in_a_row(name, [silent] * 8)
+
+    @rule(name=names)
+    def fail_just_too_short(self, name: str) -> None:
+        self.look(name, "", 0.0)
+        self.looks_in_a_row(name, [False, False])
+
+    @rule(name=names)
+    def silent_twice_and_not_asked_between(self, name: str) -> None:
+        self.look(name, "", 0.0)
+        self.pass_time(2.0)
+        self.look(name, "silent", 1.0)
+        self.pass_time(5.0)
+        self.look(name, "silent", 1.0)
+
+    @rule(name=names, meanwhile=st.booleans())
+    def recover_and_fail(self, name: str, meanwhile: bool) -> None:
+        self.fail_for_long(name, False)
+        self.look(name, "", 0.0)
+        if meanwhile:
+            self.teller_looks_and_begins()
+        self.die(name)
+
+    @rule(name=names, outcome=outcomes)
+    def recover_and_fail_while_it_is_told(self, name: str, outcome: str) -> None:
+        self.fail_for_long(name, False)
+        self.teller_looks_and_begins()
+        self.look(name, "", 0.0)
+        self.teller_ends(outcome)
+        self.fail_for_long(name, False)
+        self.teller_looks_and_begins()
+
+    @rule(outcome=outcomes)
+    def teller_does_all(self, outcome: str) -> None:
+        for _ in range(len(self.queued)):
+            self.teller_looks_and_begins()
+        while self.committed:
+            self.teller_ends(outcome)
+        while self.outcomes:
+            self.outcome_is_heard()
+
+    @rule(name=names)
+    def crash(self, name: str) -> None:
+        self.start(name)
+        self.die(name)
+        self.teller_does_all("told")
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 2.0, 5.0, 31.0, 121.0]))
     def pass_time(self, seconds: float) -> None:
@@ -389,32 +453,41 @@ class Orders(RuleBasedStateMachine):
         for looks in self.looks.values():
             looks.clear()
 
-    @precondition(lambda self: self.queued)
     @rule()
     def teller_looks_and_begins(self) -> None:
+        if not self.queued or self.committed:
+            return
         incident = self.queued.pop(0)
         if incident.over:
-            self.judgement.dropped(incident)
-            self.collect()
+            self.outcomes.append(("dropped", incident))
             return
         # This is the moment that counts: from here it cannot be called back.
         assert self.live.get(incident.key[0]) == incident.key, "told of one that is withdrawn or replaced"
         assert incident.key not in self.told, "told twice"
         assert self.reason(incident.key), "told without a reason"
-        recent = [moment for moment in self.told_at[incident.key[0]] if self.now - moment <= LOOP_SECONDS]
-        assert len(recent) < LOOP_REPORTS + 1, "told in a crash loop"
         self.committed.append(incident)
 
-    @precondition(lambda self: self.committed)
-    @rule(outcome=st.sampled_from(["told", "told", "withheld", "withheld for good", "failed"]))
+    @rule(outcome=outcomes)
     def teller_ends(self, outcome: str) -> None:
-        incident = self.committed.pop(0)
+        for incident in self.committed:
+            if outcome == "told":
+                self.told.append(incident.key)
+            self.outcomes.append((outcome, incident))
+        self.committed.clear()
+
+    @rule()
+    def outcome_is_heard(self) -> None:
+        if not self.outcomes:
+            return
+        outcome, incident = self.outcomes.pop(0)
         if outcome == "told":
-            self.told.append(incident.key)
             self.told_at[incident.key[0]].append(self.now)
+            self.heard.add(incident.key)
             self.judgement.told(incident, self.now)
         elif outcome == "failed":
             self.judgement.untold(incident, self.now)
+        elif outcome == "dropped":
+            self.judgement.dropped(incident)
         else:
             self.judgement.withheld(incident, self.now, again=outcome == "withheld")
         self.collect()
@@ -429,9 +502,9 @@ class Orders(RuleBasedStateMachine):
             state = self.judgement.state(name, self.now)
             key = self.live.get(name)
             assert (state == "withdrawn") == (key is None)
-            if key is not None and key in self.told:
+            if key is not None and key in self.heard:
                 assert state == "failed"
-            if key is not None and (state == "alive" or state == "suspect"):
+            if key is not None and state in ("alive", "suspect"):
                 assert key not in self.dead
             if state == "suspect" and key is not None:
                 assert self.looks[key]
@@ -442,9 +515,9 @@ class Orders(RuleBasedStateMachine):
         for key in self.live.values():
             if key in self.dead and key not in self.told:
                 subject = self.judgement.subjects[key[0]]
-                under_way = any(each.key == key for each in self.queued + self.committed)
+                under_way = any(each.key == key and not each.over for each in self.under_way())
                 assert under_way or subject.left or (subject.incident is not None and subject.incident.again > 0)
 
 
-Orders.TestCase.settings = settings(max_examples=300, stateful_step_count=50)
+Orders.TestCase.settings = settings(max_examples=400, stateful_step_count=60)
 TestOrders = Orders.TestCase
