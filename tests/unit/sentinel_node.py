@@ -1,9 +1,8 @@
-"""A node for the sentinel's tests: a folder, fake cluster programs that note what they are called with, real children."""
+"""A node for the sentinel's tests: a folder, fake cluster programs that note their calls, and real children."""
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -240,11 +239,3 @@ class Node:
                 child.send_signal(signal.SIGCONT)
                 child.kill()
             child.wait()
-
-
-def uptime() -> float:
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def ticks() -> int:
-    return os.sysconf("SC_CLK_TCK")
