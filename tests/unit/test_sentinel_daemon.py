@@ -17,7 +17,13 @@ from pathlib import Path
 import pytest
 from sentinel_node import STARTED, Node, operation, until
 
+from quorate.lib.agent import Agent
 from quorate.lib.sentinel.daemon import USAGE, main, parse
+
+
+def unloaded(name: str) -> type[Agent]:
+    raise AssertionError(f"{name} was loaded")
+
 
 TELL_A = "--fail -r a -N n1"
 
@@ -561,7 +567,7 @@ def test_term_is_a_clean_end_and_a_kill_leaves_nothing_in_the_way(node: Node) ->
 
 def test_the_status_command(node: Node, capsys: pytest.CaptureFixture[str]) -> None:
     def status(*options: str) -> int:
-        return main(["status", *options], lambda name: pytest.fail(name), "1", run=str(node.run), path=str(node.bin))
+        return main(["status", *options], unloaded, "1", run=str(node.run), path=str(node.bin))
 
     assert status() == 1
     assert capsys.readouterr().err.startswith("quorate-sentinel: no sentinel answers on this node")
@@ -588,7 +594,7 @@ def test_the_status_command(node: Node, capsys: pytest.CaptureFixture[str]) -> N
     ],
 )
 def test_a_wrong_call_is_answered_with_the_usage(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(argv, lambda name: pytest.fail(name), "1", run="/nonexistent") == 2
+    assert main(argv, unloaded, "1", run="/nonexistent") == 2
     assert capsys.readouterr().err == USAGE
 
 
