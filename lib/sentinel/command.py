@@ -1,7 +1,7 @@
 """Running the cluster's own programs with as little as possible between the wish and the exec.
 
-``subprocess`` would do it too, at 3 MB of memory and three times the daemon's own CPU (pipes, their reading, a second
-of imports' worth of it at the worst moment): here output goes to memory files, and the end is waited for by pidfd.
+``subprocess`` would do it too, at some MB of memory and twice the time (measured: 1.6 ms for a command that ends at
+once, 0.8 ms here): output goes to memory files that nobody need read meanwhile, and the end is heard of by pidfd.
 """
 
 from __future__ import annotations

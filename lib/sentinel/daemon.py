@@ -43,7 +43,7 @@ USAGE = f"usage: {NAME} {{daemon [--watch RESOURCE=PIDFILE]... [--metrics PORT] 
 RUN = records.SOCKET.rpartition("/")[0]
 
 # Seconds: between two ticks of the loop, and by how much one may be late before the daemon mistrusts its own eyes.
-TICK, LATE = 0.5, 0.5
+TICK, LATE = 1.0, 0.5
 # Seconds between two looks at what has no event: pid files, the records' folder, the socket; and between two readings
 # of the folder even though it looks unchanged.
 ROUND, REREAD = 1.0, 30.0
@@ -136,7 +136,10 @@ class Sentinel:
         tick = clock.monotonic() + TICK
         round_at = clock.monotonic() + ROUND
         while not self._ending:
-            events = self._poll.poll(max(0.0, tick - clock.monotonic()) * 1000)
+            patience = max(0.0, tick - clock.monotonic())
+            doors = [each for each in (self._door, self._metrics) if each is not None and each.busy]
+            # Those at the door have their second, not until the next tick.
+            events = self._poll.poll(min(patience, INTERVAL if doors else TICK) * 1000)
             now = clock.monotonic()
             try:
                 if now > tick + LATE:
@@ -148,6 +151,8 @@ class Sentinel:
                 self._hand_over()
                 for fd in fds:
                     self._event(fd, now)
+                for each in doors:
+                    each.expire(now)
                 if now >= tick:
                     self._tick(now)
                     if now >= round_at:

@@ -1,5 +1,8 @@
 """The looks, about once a second at each instance, from one thread; what answers slowly gets a thread of its own.
 
+One round looks at all, one after the other: a look costs a third of what it costs after a sleep of its own, when the
+processor has forgotten everything. The rounds are scattered, so that those of several nodes do not keep step.
+
 The first deadline is short, so that a service that hangs delays the looks at the others by that only. A look that
 needs longer counts for nothing; the service is then looked at with the whole deadline from its own thread, until it
 is quick again.
@@ -7,7 +10,6 @@ is quick again.
 
 from __future__ import annotations
 
-import heapq
 import random
 import threading
 from queue import Empty, SimpleQueue
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from quorate.lib.host import Clock
     from quorate.lib.sentinel.looks import Look, Looker
 
-# Seconds: between two looks, and by what share of that they are scattered; the two deadlines of a look.
+# Seconds: between two rounds, and by what share of that they are scattered; the two deadlines of a look.
 EVERY, JITTER = 1.0, 0.04
 QUICK, WHOLE = 0.2, 1.0
 # A sleep or a look that takes this much longer than it should says that this daemon was not let run.
@@ -34,16 +36,16 @@ class Rounds:
     *tell* gets a Look, or None when the looks themselves were late; it is called from the threads of this class.
     """
 
-    __slots__ = ("_clock", "_due", "_lookers", "_queue", "_tell", "_thread", "beat", "every")
+    __slots__ = ("_clock", "_lookers", "_queue", "_tell", "_thread", "_together", "beat", "every")
 
     def __init__(self, clock: Clock, tell: Callable[[Look | None], object], *, every: float = EVERY) -> None:
         self._clock = clock
         self._tell = tell
         # What to look at, by its instance; a looker that *returns* comes back from a thread of its own.
         self._queue: SimpleQueue[tuple[str, Looker | None, bool]] = SimpleQueue()
-        # Who looks at each instance, and when it is due. Only the common thread changes these.
+        # Who looks at each instance, and which of these take part in the common round. The common thread's.
         self._lookers: dict[str, Looker] = {}
-        self._due: list[tuple[float, int, Looker]] = []
+        self._together: dict[str, Looker] = {}
         self._thread = threading.Thread(target=self._run, name="looks", daemon=True)
         self.beat = clock.monotonic()
         self.every = every
@@ -66,51 +68,47 @@ class Rounds:
     # --- the common thread
 
     def _run(self) -> None:
+        due = self._clock.monotonic() + self.every * random.random()
         while True:
             now = self.beat = self._clock.monotonic()
-            wait = min(BEAT, max(0.0, self._due[0][0] - now)) if self._due else BEAT
+            wait = max(0.0, due - now) if self._together else BEAT
             try:
                 self._take(*self._queue.get(timeout=wait))
                 continue
             except Empty:
                 pass
-            if self._clock.monotonic() - now - wait > LATE:
+            now = self._clock.monotonic()
+            if now - self.beat - wait > LATE:
                 # It slept longer than it wanted to: it was not let run.
                 self._tell(None)
-            elif self._due and self._due[0][0] <= self._clock.monotonic():
-                self._next()
+            if now >= due:
+                for looker in list(self._together.values()):
+                    self._look(looker)
+                # From when it was due, so that it does not drift; but never twice in quick succession.
+                due = max(self._after(due), now + self.every / 2)
 
     def _take(self, instance: str, looker: Looker | None, returns: bool) -> None:
         if looker is None:
             self._lookers.pop(instance, None)
-        elif returns:
-            if self._lookers.get(instance) is looker:
-                self._plan(looker, self._after(self._clock.monotonic()))
-        else:
-            self._lookers[instance] = looker
-            # Somewhere within its first second: those that came together part.
-            self._plan(looker, self._clock.monotonic() + self.every * random.random())
+            self._together.pop(instance, None)
+        elif not returns:
+            self._lookers[instance] = self._together[instance] = looker
+        elif self._lookers.get(instance) is looker:
+            self._together[instance] = looker
 
-    def _next(self) -> None:
-        due, _, looker = heapq.heappop(self._due)
-        instance = looker.watched.instance
-        if self._lookers.get(instance) is not looker:
-            return
+    def _look(self, looker: Looker) -> None:
         started = self._clock.monotonic()
         look = looker.look(QUICK)
         if self._clock.monotonic() - started < QUICK * 0.95:
             if look is not None:
                 self._tell(look)
-            # From when it was due, so that it does not drift; but never twice in quick succession.
-            self._plan(looker, max(self._after(due), started + self.every / 2))
-        else:
-            threading.Thread(target=self._alone, args=(looker,), name=f"looks at {instance}", daemon=True).start()
+            return
+        instance = looker.watched.instance
+        del self._together[instance]
+        threading.Thread(target=self._alone, args=(looker,), name=f"looks at {instance}", daemon=True).start()
 
     def _after(self, moment: float) -> float:
         return moment + self.every * (1 + JITTER * (2 * random.random() - 1))
-
-    def _plan(self, looker: Looker, due: float) -> None:
-        heapq.heappush(self._due, (due, id(looker), looker))
 
     # --- a slow one's own thread
 
