@@ -95,7 +95,7 @@ class Dashboard(Daemon):
     )
 
     # The login page waits for keystone, and keystone for its database.
-    silence_excused = True
+    backend_excused = True
     # The login page is 9 ms of work.
     exchange_every = 5
 

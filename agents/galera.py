@@ -157,7 +157,7 @@ class Galera(Clustered):
     )
     # A start that waits for its peers in vain ends as a failure, to make room for theirs: a few of these are part of a
     # recovery, and no reason to keep a member away.
-    meta = (("migration-threshold", "60"),)
+    meta = (("failure-timeout", "120s"), ("migration-threshold", "60"))
 
     # --- validation
 

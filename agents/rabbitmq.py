@@ -104,9 +104,10 @@ class RabbitMQ(Clustered):
         ),
         Parameter(
             "log",
-            default="/var/log/rabbitmq/rabbit@{node}.log",
+            default="/var/log/rabbitmq/{nodename}@{node}.log",
             shortdesc="Log file",
-            longdesc="The broker's log, quoted when a start fails; {node} stands for the node's name.",
+            longdesc="The broker's log, quoted when a start fails, and read for whether the broker waits for a peer; "
+            "{nodename} stands for the parameter of that name and {node} for the node's name.",
             reloadable=True,
         ),
     )
@@ -121,7 +122,7 @@ class RabbitMQ(Clustered):
     )
     # A start that waits for its peers in vain ends as a failure, to make room for theirs: a few of these are part of a
     # recovery, and no reason to keep a member away.
-    meta = (("migration-threshold", "60"),)
+    meta = (("failure-timeout", "120s"), ("migration-threshold", "60"))
     helpers = ("epmd",)
     # The broker warns in its log of every greeting that comes to nothing; of a bare connection it says nothing.
     exchange_every = 10
@@ -166,7 +167,7 @@ class RabbitMQ(Clustered):
             names = ",".join(f"'{self.broker(node)}'" for node in join)
             env["RABBITMQ_SERVER_START_ARGS"] = f"-rabbit cluster_nodes {{[{names}],disc}}"
         p = self.params
-        log = p.text("log").replace("{node}", self.node())
+        log = p.text("log").replace("{nodename}", p.text("nodename")).replace("{node}", self.node())
         return Command([p.text("binary")], user=p.text("user"), env=env, cwd=p.text("home"), log=log)
 
     def prepare(self) -> None:
@@ -177,6 +178,15 @@ class RabbitMQ(Clustered):
 
     def probe_service(self, deadline: Deadline) -> None:
         amqp_start(self.host, ("127.0.0.1", self.params.number("port")), deadline)
+
+    def glance(self, deadline: Deadline) -> str:
+        seen = super().glance(deadline)
+        addresses = [("127.0.0.1", self.params.number(name)) for name in ("port", "distribution_port")]
+        if seen and [accepts(self.host, each, PEER_TIMEOUT) for each in addresses] == [False, True]:
+            # The machine below the broker lives and lets no client in: so it waits when it is cut off from the
+            # majority, and comes back by itself.
+            return ""
+        return seen
 
     # --- the start
 
@@ -272,9 +282,10 @@ class RabbitMQ(Clustered):
         self.await_answer(self.deadline)
 
     def _waits(self) -> bool:
-        """Whether the broker says that it waits for a peer."""
+        """Whether the broker says that it waits for a peer, or says nothing at all (it may log elsewhere)."""
         log = self.command().log
-        return waits(self.host.files.tail(log, LOG_LINES, self._logs_before.get(log, 0)))
+        lines = self.host.files.tail(log, LOG_LINES, self._logs_before.get(log, 0))
+        return not lines or waits(lines)
 
     def _somebody_runs(self, peers: tuple[str, ...]) -> bool:
         """Whether a broker of *peers* answers, and this partition has quorum."""

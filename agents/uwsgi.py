@@ -105,7 +105,7 @@ class UwsgiApi(Daemon):
     # Sections of the configuration that name a database the service cannot work without.
     database_sections: tuple[str, ...] = ("database",)
     # Workers that wait for a dead database answer nobody.
-    silence_excused = True
+    backend_excused = True
     exchange_every = 5
 
     def validate(self) -> None:

@@ -46,7 +46,8 @@ def _topology(root: Entry) -> Topology:
     nodes = _nodes(items["nodes"])
     fencing = read_fencing(items["fencing"], nodes)
     ordering = read_ordering(items["ordering"]) if "ordering" in items else "Optional"
-    services = read_services(items["services"], nodes, ordering)
+    defaults = _pairs(cluster.get("resource-defaults"), options.RESOURCE_META, "meta attribute")
+    services = read_services(items["services"], nodes, ordering, dict(defaults))
     extra = read_extra(items["extra"]) if "extra" in items else ()
     _refuse_shared_ids(items, fencing, services)
     _refuse_dangling(extra, nodes, fencing, services)
@@ -54,7 +55,7 @@ def _topology(root: Entry) -> Topology:
     topology = Topology(
         name=identifier(cluster["name"]) if "name" in cluster else DEFAULT_NAME,
         options=options.merge(options.CLUSTER_DEFAULTS, given),
-        resource_defaults=_pairs(cluster.get("resource-defaults"), options.RESOURCE_META, "meta attribute"),
+        resource_defaults=defaults,
         operation_defaults=_pairs(cluster.get("operation-defaults"), options.OPERATION, "operation attribute"),
         nodes=nodes,
         fencing=fencing,

@@ -21,8 +21,13 @@ ORDERINGS = {"optional": "Optional", "mandatory": "Mandatory"}
 _NOT_OPERATIONS = ("meta-data", "validate-all")
 
 
-def read_services(entry: Entry, nodes: tuple[Node, ...], ordering: str) -> tuple[Service, ...]:
-    """The services under *entry*, in the order of the agents' list; *ordering* is the topology's kind."""
+def read_services(
+    entry: Entry, nodes: tuple[Node, ...], ordering: str, defaults: Collection[str]
+) -> tuple[Service, ...]:
+    """The services under *entry*, in the order of the agents' list.
+
+    *ordering* is the topology's kind, and *defaults* the meta attributes that it gives to every resource.
+    """
     items = entry.mapping()
     for name, item in items.items():
         if name not in SERVICE_NAMES:
@@ -32,7 +37,7 @@ def read_services(entry: Entry, nodes: tuple[Node, ...], ordering: str) -> tuple
                 raise item.items[key].place.problem(f"{SENTINEL} has no start order: it waits for nothing")
     after = _orders(items)
     return tuple(
-        _service(agent, items[agent.name], nodes, ordering, after[agent.name])
+        _service(agent, items[agent.name], nodes, ordering, after[agent.name], defaults)
         for agent in AGENTS
         if agent.name in items
     )
@@ -47,7 +52,12 @@ def read_ordering(entry: Entry) -> str:
 
 
 def _service(
-    agent: type[Agent], entry: Entry, nodes: tuple[Node, ...], ordering: str, after: tuple[str, ...]
+    agent: type[Agent],
+    entry: Entry,
+    nodes: tuple[Node, ...],
+    ordering: str,
+    after: tuple[str, ...],
+    defaults: Collection[str],
 ) -> Service:
     items = entry.mapping()
     notify = any(action.name == "notify" for action in agent.actions)
@@ -57,7 +67,7 @@ def _service(
         parameters=_parameters(agent, entry, items.get("parameters"), nodes),
         operations=_operations(agent, items.get("operations"), watched=False),
         watched_operations=_operations(agent, items.get("operations"), watched=True),
-        meta=_meta(agent, items.get("meta")),
+        meta=_meta(agent, items.get("meta"), defaults),
         after=after,
         ordering=read_ordering(items["ordering"]) if "ordering" in items else ordering,
         notify=notify,
@@ -178,9 +188,11 @@ def _operation(agent: type[Agent], action: Action, entry: Entry | None, interval
     )
 
 
-def _meta(agent: type[Agent], entry: Entry | None) -> Pairs:
+def _meta(agent: type[Agent], entry: Entry | None, defaults: Collection[str]) -> Pairs:
     given = entry.mapping(options.CLONE_META, "meta attribute") if entry else {}
-    return options.merge(dict(agent.meta), tuple((key, options.CLONE_META[key].check(v)) for key, v in given.items()))
+    # What an agent advises stands above what is chosen for all, not above what the operator chose for all.
+    advised = {key: value for key, value in agent.meta if key not in defaults}
+    return options.merge(advised, tuple((key, options.CLONE_META[key].check(v)) for key, v in given.items()))
 
 
 def _orders(items: dict[str, Entry]) -> dict[str, tuple[str, ...]]:

@@ -55,9 +55,9 @@ class Daemon(Agent):
     helpers: tuple[str, ...] = ()
     # Whether the node's sentinel, where one runs, watches this service between two monitors.
     watched = True
-    # A service that accepts and does not answer may only be waiting for its backend: which of the two it is, the
-    # monitor finds out, and the sentinel leaves silence to it.
-    silence_excused = False
+    # What the service answers, or that it does not, may be its backend's doing: which, its monitor finds out, and the
+    # sentinel leaves everything but a refused connection to it.
+    backend_excused = False
     # How many of the sentinel's looks, one a second, it takes to the next whole exchange: between two of them it only
     # sees that connections are accepted. More than one for a service that logs every exchange, or works for it.
     exchange_every = 1
@@ -133,7 +133,9 @@ class Daemon(Agent):
             else:
                 Exchange(self.host, where, deadline).close()
         except ProbeError as error:
-            if (error.silent and self.silence_excused) or self.diagnose(error).rc == DEGRADED:
+            if not error.refused and self.backend_excused:
+                return ""
+            if self.diagnose(error).rc == DEGRADED:
                 return ""
             return error.seen
         return ""
@@ -205,7 +207,12 @@ class Daemon(Agent):
             try:
                 self.launch()
             finally:
-                gate.open(self.deadline)
+                opened = gate.open(self.deadline)
+            if not opened:
+                # A service that is up and lets nobody in is worse than one that is seen to have failed.
+                raise OcfError(
+                    ERR_GENERIC, "the service is up, but the rule that keeps clients away could not be taken away"
+                )
         self._register()
         self.log.info(f"start: up after {self.deadline.length - self.deadline.remaining():.1f} s")
 

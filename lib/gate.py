@@ -10,9 +10,11 @@ always followed by one.
 
 from __future__ import annotations
 
+from quorate.lib.deadline import Deadline
+from quorate.lib.host import TIMED_OUT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from quorate.lib.deadline import Deadline
     from quorate.lib.host import Host, Result
     from quorate.lib.log import Log
 
@@ -20,6 +22,10 @@ PROGRAMS = ("iptables", "ip6tables")
 TIMEOUT = 3.0
 # A rule more than these is not ours: each start adds one, and takes away what it finds first.
 MOST = 5
+# What iptables ends with when another program holds its tables, and what we say when it did not end.
+BUSY = (4, TIMED_OUT)
+# Taking the rule away gets this long (s) even at the end of an action's time: left behind, it stays for ever.
+OPENING = 6.0
 POLL = 0.05
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 ESTABLISHED = "01"
@@ -28,12 +34,13 @@ ESTABLISHED = "01"
 class Gate:
     """The rule of one instance for one TCP port. Without a packet filter it does nothing, and says so once."""
 
-    __slots__ = ("_host", "_log", "_port", "_rule")
+    __slots__ = ("_closed", "_host", "_log", "_port", "_rule")
 
     def __init__(self, host: Host, log: Log, instance: str, port: int) -> None:
         self._host = host
         self._log = log
         self._port = port
+        self._closed = False
         # Only what begins a connection: one that exists goes on.
         self._rule = (
             *("INPUT", "-p", "tcp", "--dport", str(port), "--syn", "!", "-i", "lo"),
@@ -45,15 +52,30 @@ class Gate:
         self.open(deadline)
         for program in PROGRAMS:
             result = self._run(program, "-I", deadline)
+            # One that did not end may have done it.
+            self._closed |= result.rc in (0, TIMED_OUT)
             if result.rc != 0 and program == PROGRAMS[0]:
                 self._log.info(f"the port is open to clients while the service boots: {result.words()}")
 
-    def open(self, deadline: Deadline) -> None:
-        """Other machines get through; safe to call when they do already."""
-        for program in PROGRAMS:
-            for _ in range(MOST):
-                if self._run(program, "-D", deadline).rc != 0:
-                    break
+    def open(self, deadline: Deadline) -> bool:
+        """Other machines get through; safe to call when they do already. False if our rule may still be there."""
+        until = Deadline(self._host.clock, max(deadline.remaining(), OPENING))
+        gone = [self._take_away(program, until) for program in PROGRAMS]
+        if all(gone):
+            self._closed = False
+        return not self._closed
+
+    def _take_away(self, program: str, until: Deadline) -> bool:
+        for _ in range(MOST):
+            result = self._run(program, "-D", until)
+            # Anything else says that there is no such rule, or no such program.
+            if result.rc not in (0, *BUSY):
+                return True
+            if until.passed():
+                break
+        if result.rc:
+            self._log.warning(f"the rule that keeps clients away may still be there: {result.words()}")
+        return not result.rc
 
     def drain(self, deadline: Deadline) -> int:
         """Wait until nobody is connected to the port any more; how many still are at the deadline."""

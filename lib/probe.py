@@ -1,16 +1,23 @@
 """One exchange with a service: connect, ask, read, within a deadline. Standard library's C modules only.
 
-Each probe raises :class:`ProbeError` with what was seen; *refused* tells 'nobody listens' from 'no good answer'.
+Each probe raises :class:`ProbeError` with what was seen; *refused* tells 'nobody listens' from 'no good answer'. What
+cannot be asked at all, for lack of a descriptor or of memory here, is an OcfError.
 """
 
 from __future__ import annotations
 
 import errno
 
+from quorate.lib.rc import ERR_GENERIC, OcfError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from quorate.lib.deadline import Deadline
     from quorate.lib.host import Host, Socket
+
+
+# What this machine lacks says nothing about the service.
+OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EADDRNOTAVAIL)
 
 
 class ProbeError(Exception):
@@ -34,6 +41,8 @@ class Exchange:
         try:
             self._socket: Socket = host.connect(address, deadline.at_most(deadline.length))
         except OSError as error:
+            if error.errno in OURS:
+                raise OcfError(ERR_GENERIC, f"{self._what} cannot be asked: {(error.strerror or '').lower()}") from None
             silent = error.errno in (errno.ETIMEDOUT, errno.EAGAIN)
             reason = "did not accept the connection in time" if silent else (error.strerror or str(error)).lower()
             raise ProbeError(f"{self._what}: {reason}", refused=not silent, silent=silent) from None

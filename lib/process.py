@@ -87,10 +87,11 @@ def parse_stat(text: str) -> Process:
 
 
 def look(host: Host, pid: int) -> Process | None:
-    """The process now, or None if there is none."""
+    """The process now, or None if there is none. Raises OSError if that cannot be told."""
     try:
         return parse_stat(host.files.read(f"/proc/{pid}/stat").decode("utf-8", "replace"))
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
+        # Nothing else: what cannot be read (no descriptor is left) is not known to be gone.
         return None
 
 

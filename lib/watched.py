@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from quorate.lib.deadline import Deadline
 from quorate.lib.probe import Exchange, ProbeError
+from quorate.lib.rc import OcfError
 from quorate.lib.sentinel.records import Watched
 
 TYPE_CHECKING = False
@@ -28,7 +29,9 @@ def register(agent: Daemon, record: Record, run: str) -> None:
         agent.host.files.make_dir(f"{run}/sentinel", 0o700)
         agent.host.files.write(agent.watch_path(), entry.encode())
     except Exception as error:
-        agent.log.warning(f"{agent.context.action}: the sentinel will not watch {instance}: {error}")
+        # Every monitor tries again, and need not say again what the start said.
+        if agent.context.action != "monitor" or agent.context.probe:
+            agent.log.warning(f"{agent.context.action}: the sentinel will not watch {instance}: {error}")
         return
     nudge(agent, "watch", run)
 
@@ -48,5 +51,5 @@ def nudge(agent: Daemon, verb: str, run: str) -> None:
         with Exchange(agent.host, f"{run}/sentinel.sock", Deadline(agent.host.clock, PATIENCE)) as exchange:
             exchange.send(f"{verb} {agent.context.instance}\n".encode())
             exchange.receive(256)
-    except ProbeError:
+    except (OcfError, ProbeError):
         pass

@@ -104,7 +104,7 @@ class _Visit:
     def go(self, method: str, path: str, form: str | None = None) -> Reply:
         left = self._until - time.monotonic()
         if left <= 0:
-            raise TimeoutError(f"no time left for {path}")
+            raise TimeoutError(f"timed out before {path} was asked for")
         headers = {"Referer": f"http://{self._place.address}{LOGIN}"}
         if self._cookies:
             headers["Cookie"] = "; ".join(f"{name}={value}" for name, value in self._cookies.items())

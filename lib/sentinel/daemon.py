@@ -16,6 +16,7 @@ from collections import deque
 from quorate.lib.attributes import ENVIRONMENT
 from quorate.lib.host import RealHost
 from quorate.lib.log import Log
+from quorate.lib.process import Record, look_recorded
 from quorate.lib.sentinel import door, records, status, telling
 from quorate.lib.sentinel.cluster import Cluster
 from quorate.lib.sentinel.deaths import INTERVAL, Deaths
@@ -303,8 +304,13 @@ class Sentinel:
             self._log.warning(judgement.notices.pop(0))
 
     def _stands(self, incident: Incident) -> bool:
-        """From the teller's thread: whether the disk still says that this incarnation is meant to run."""
-        instance = incident.key[0]
+        """From the teller's thread: whether the disk still says that this incarnation is meant to run.
+
+        And whether it is dead indeed, if that is what would be told.
+        """
+        instance, pid, start = incident.key
+        if incident.death and look_recorded(self._host, Record(pid, start)) is not None:
+            return False
         if self._is_foreign(instance):
             process = main_process(self._host, self._foreign[instance])
             return process is None or (instance, process.pid, process.start) == incident.key

@@ -14,6 +14,8 @@ ALIVE, SUSPECT, FAILED, WITHDRAWN, HELD = "alive", "suspect", "failed", "withdra
 
 # Consecutive looks that must have seen something wrong; one alone is a moment's trouble.
 MISSES = 3
+# A look's deadline ends it a moment early.
+NEARLY = 0.99
 # What was withheld may be said later, for this long and this often (seconds); then it is the monitors' affair.
 AGAIN, AGAIN_MOST = 2.0, 30.0
 # How often telling is tried when the cluster's command fails, and the seconds between.
@@ -61,7 +63,6 @@ class Subject:
         "misses",
         "out",
         "seen",
-        "silent_since",
         "told",
     )
 
@@ -82,12 +83,10 @@ class Subject:
         self.seen = ""
         self.misses = 0
         self.hard = 0
-        self.silent_since: float | None = None
 
     def forgive(self) -> None:
         """Forget the misses, and what they had led to if it was not told yet."""
         self.misses = self.hard = 0
-        self.silent_since = None
         if self.incident is not None and not self.incident.death:
             self.end_incident()
 
@@ -198,13 +197,11 @@ class Judgement:
         subject.misses += 1
         if not silent:
             subject.hard += 1
-            subject.silent_since = None
-        elif subject.silent_since is None:
-            subject.silent_since = started
         if subject.left or subject.incident is not None or subject.out is not None or self._looping(key[0], now):
             return
-        since = subject.silent_since
-        silent_long = since is not None and subject.misses >= MISSES and now - since >= patience
+        # One look that waited as long as the monitor would. Shorter ones prove nothing, however many: an answer may
+        # have been on its way each time.
+        silent_long = silent and now - started >= patience * NEARLY
         if subject.hard >= MISSES or silent_long:
             self._report(subject, seen, now, death=False)
 

@@ -4,8 +4,8 @@ One round looks at all, one after the other: a look costs a third of what it cos
 processor has forgotten everything. The rounds are scattered, so that those of several nodes do not keep step.
 
 The first deadline is short, so that a service that hangs delays the looks at the others by that only. A look that
-needs longer counts for nothing; the service is then looked at with the whole deadline from its own thread, until it
-is quick again.
+needs longer proves nothing; the service is then looked at from a thread of its own, and waited for as long as its own
+monitor would, until it is quick again.
 """
 
 from __future__ import annotations
@@ -99,9 +99,10 @@ class Rounds:
     def _look(self, looker: Looker) -> None:
         started = self._clock.monotonic()
         look = looker.look(QUICK)
+        if look is not None:
+            # One that was silent for so short a time is remembered, and is no failure yet.
+            self._tell(look)
         if self._clock.monotonic() - started < QUICK * 0.95:
-            if look is not None:
-                self._tell(look)
             return
         instance = looker.watched.instance
         del self._together[instance]
@@ -116,10 +117,12 @@ class Rounds:
         instance = looker.watched.instance
         while self._lookers.get(instance) is looker:
             started = self._clock.monotonic()
-            look = looker.look(WHOLE)
+            # As long as the agent's own monitor would wait: what answers slowly is no failure, however often.
+            length = max(WHOLE, looker.patience)
+            look = looker.look(length)
             took = self._clock.monotonic() - started
             # What took longer than a look can was interrupted: its failure is not the service's.
-            if look is not None and (took < WHOLE + LATE or not look.seen):
+            if look is not None and (took < length + LATE or not look.seen):
                 self._tell(look)
             if took < QUICK / 2:
                 self._queue.put((instance, looker, True))

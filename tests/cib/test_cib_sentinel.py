@@ -214,6 +214,9 @@ def test_an_agent_advises_meta_attributes_for_its_clone(monkeypatch: pytest.Monk
         "migration-threshold": "3",
         "priority": "1",
     }
+    chosen = LAB.replace("{dc-deadtime: 2s}", "{dc-deadtime: 2s}\n  resource-defaults: {migration-threshold: 4}")
+    assert chosen != LAB
+    assert "migration-threshold" not in meta(xml_of(chosen), "dashboard"), "the operator chose for all"
 
 
 @pytest.mark.parametrize("agent", AGENTS, ids=lambda agent: agent.name)

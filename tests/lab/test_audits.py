@@ -88,7 +88,7 @@ def test_every_plant_is_found_and_only_those_and_they_are_events(healed: Lab, tm
     with ExitStack() as stack:
         for plant, heal in PLANTS.values():
             stack.enter_context(planted(lab, plant, heal))
-        found = {one.name: one for one in audit(lab, before, patience=3.0)}
+        found = {one.name: one for one in audit(lab, before)}
     invalid = {name for name, one in found.items() if one.value == "invalid"}
     assert set(PLANTS) | {"configuration"} <= invalid
     assert invalid <= set(PLANTS) | {"configuration", "resources"}

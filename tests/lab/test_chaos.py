@@ -36,7 +36,7 @@ def verdicts(folder: Path) -> dict[str, str]:
     return {entry["name"]: entry["value"] for entry in report["entries"]}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(2400)
 def test_a_representative_set_of_scenarios(lab: Lab, tmp_path: Path) -> None:
     """Each runs to the verdict that it expects, and what it leaves is a report that can be read again."""
     folder = tmp_path / "out"
@@ -66,7 +66,6 @@ def wait_for(path: Path, text: str, seconds: float = 120.0) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_heals_and_reports(lab: Lab, tmp_path: Path, number: signal.Signals) -> None:
     """With a fault that only healing ends. A service that is stopped Pacemaker may have replaced at any moment."""
@@ -111,7 +110,6 @@ def gateway(lab: Lab) -> Any:
     return lab.client.containers.get(lab.layout.gateway_container)
 
 
-@pytest.mark.timeout(300)
 def test_a_node_that_never_comes_back_ends_in_a_verdict(lab: Lab, tmp_path: Path) -> None:
     scenario = Scenario("never-back", "", NeverBack(), ("sql-set",), recovery=10)
     try:
@@ -200,7 +198,6 @@ class EngineGone:
             yield injected
 
 
-@pytest.mark.timeout(300)
 def test_an_engine_that_goes_away_makes_the_result_unknown(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

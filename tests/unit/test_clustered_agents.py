@@ -497,10 +497,8 @@ def test_a_broker_that_waits_for_a_peer_that_nobody_starts_is_given_up(
 def test_a_broker_that_will_come_up_is_waited_for(cluster: FakeCluster, why: str) -> None:
     node = RabbitNode(cluster)
     node.host.files.put(f"{node.data}/cluster_nodes.config", "x")
-    if why != "it boots slowly":
-        node.host.behave = lambda process: node.host.files.put("/var/log/rabbitmq/rabbit@n1.log", WAITING)
-    else:
-        node.host.behave = lambda process: None
+    line = "[info] Starting RabbitMQ 3.10.8\n" if why == "it boots slowly" else WAITING
+    node.host.behave = lambda process: node.host.files.put("/var/log/rabbitmq/rabbit@n1.log", line)
     if why == "all are starting":
         say(cluster, n2="data", n3="data")
     if why == "a peer runs":
@@ -508,6 +506,34 @@ def test_a_broker_that_will_come_up_is_waited_for(cluster: FakeCluster, why: str
         node.host.serve(("10.0.0.2", 5672), AMQP_START)
     cluster.clock.at(50, lambda: node.come_up(None))
     assert node.act("start", timeout=240) == (SUCCESS, "")
+
+
+def test_a_broker_that_logs_elsewhere_is_not_waited_for_longer(cluster: FakeCluster) -> None:
+    node = RabbitNode(cluster)
+    node.host.files.put(f"{node.data}/cluster_nodes.config", "x")
+    node.host.behave = lambda process: None
+    before = cluster.clock.now
+    rc, reason = node.act("start", timeout=240)
+    assert rc == ERR_GENERIC
+    assert "nobody has started them for 30 s" in reason
+    assert cluster.clock.now - before < 38
+
+
+def test_a_sentinel_leaves_a_broker_that_pauses_itself_to_its_monitor(cluster: FakeCluster) -> None:
+    node = RabbitNode(cluster)
+
+    def glance() -> str:
+        agent = RabbitMQ(context(node.host, action="monitor", instance="rabbitmq"), Params(RabbitMQ.parameters, PEERS))
+        return agent.glance(Deadline(node.host.clock, 1.0))
+
+    assert "refused" in glance()
+    node.host.serve(("127.0.0.1", 25672))
+    assert glance() == ""
+    node.host.serve(("127.0.0.1", 5672), AMQP_START)
+    assert glance() == ""
+    # It accepts, and does not speak.
+    node.host.serve(("127.0.0.1", 5672))
+    assert "did not answer" in glance()
 
 
 def test_a_fresh_node_does_not_wait_for_a_peer_that_nobody_starts(cluster: FakeCluster) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 from tests.unit.calling import act
 from tests.unit.fake_host import FakeHost, FakeProcess
@@ -162,3 +165,56 @@ def test_a_service_that_will_not_answer_is_stopped_at_once(host: FakeHost, filte
     assert act(Keystone, host, "stop", {"gate": "false"} if state == "no gate" else None) == (SUCCESS, "")
     assert "close" not in filter_.events
     assert host.clock.now - begun < 2
+
+
+class Busy(Filter):
+    """Another program holds the tables when a rule is to be taken away, for the first *times*."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def __call__(self, argv: list[str]) -> Result:
+        if argv[3] == "-D" and (argv[0], *argv[4:]) in self.rules and self.times:
+            self.times -= 1
+            return Result(4, "", "Another app is currently holding the xtables lock.")
+        return super().__call__(argv)
+
+
+def test_a_rule_is_taken_away_when_the_tables_are_free_again(host: FakeHost) -> None:
+    busy = Busy(2)
+    host.commands["iptables"] = host.commands["ip6tables"] = busy
+    assert act(Keystone, host, "start") == (SUCCESS, "")
+    assert busy.rules == []
+
+
+def test_a_rule_that_stays_is_a_start_that_failed(host: FakeHost) -> None:
+    """Nobody could use the service, and the loopback's monitor would never know."""
+    host.commands["iptables"] = host.commands["ip6tables"] = Busy(1000)
+    rc, reason = act(Keystone, host, "start")
+    assert rc == ERR_GENERIC
+    assert "could not be taken away" in reason
+
+
+def test_a_filter_that_may_not_be_touched_is_no_failure(host: FakeHost) -> None:
+    """In a container without the right, no rule was ever made."""
+    denied = Result(4, "", "iptables: Permission denied (you must be root).")
+    host.commands["iptables"] = host.commands["ip6tables"] = denied
+    assert act(Keystone, host, "start") == (SUCCESS, "")
+    assert act(Keystone, host, "stop") == (SUCCESS, "")
+
+
+def test_a_start_that_used_up_its_time_still_takes_the_rule_away(host: FakeHost, filter_: Filter) -> None:
+    given: list[float] = []
+    run = host.run
+
+    def timed(argv: Sequence[str], *, timeout: float, **more: Any) -> Result:
+        if "-D" in argv and filter_.rules:
+            given.append(timeout)
+        return run(argv, timeout=timeout, **more)
+
+    host.run = timed  # type: ignore[method-assign]
+    host.behave = lambda process: None
+    assert act(Keystone, host, "start")[0] == ERR_GENERIC
+    assert min(given) >= 2
+    assert filter_.rules == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -113,6 +114,19 @@ def end_all(host: FakeHost, main: int, seconds: float = 10.0) -> Deadline:
     deadline = Deadline(host.clock, seconds)
     end(host, lambda: members(host, "r1", Record(main, main * 10)), main, deadline, 0.7)
     return deadline
+
+
+def test_what_cannot_be_read_is_not_gone() -> None:
+    """Without a descriptor left, a monitor would call a living service stopped, and a stop would believe it."""
+    host = FakeHost()
+    main = host.add("main", {TAG: "r1"})
+
+    def none_left(path: str) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files", path)
+
+    host.files.read = none_left  # type: ignore[method-assign]
+    with pytest.raises(OSError, match="Too many open files"):
+        look_recorded(host, Record(main.pid, main.start))
 
 
 def test_workers_that_are_stopped_go_with_their_master() -> None:
@@ -274,8 +288,8 @@ def test_a_process_that_ignores_term_is_killed_within_the_deadline(started: Star
     record = started.python(
         "import signal,os,time\nsignal.signal(15, signal.SIG_IGN)\nos.write(1,b'ready')\ntime.sleep(60)"
     )
-    took = started.end(record, 2)
-    assert 0.9 <= took < 2
+    took = started.end(record, 6)
+    assert 2.9 <= took < 6
     assert started.host.ended(record.pid) == -signal.SIGKILL
 
 
@@ -319,7 +333,7 @@ def test_a_zombie_counts_as_gone(started: Started) -> None:
     until(lambda: (look(started.host, record.pid) or Process(0, "", "?", 0, 0, 0)).state == "Z")
     assert look_recorded(started.host, record) is None
     assert started.members(record) == []
-    assert started.end(record, 5) < 0.5
+    assert started.end(record, 5) < 2.5, "nothing was waited for"
     # Its status is still to be had, for the reason of a failed start.
     assert started.host.ended(record.pid) == -signal.SIGKILL
     assert started.host.ended(record.pid) is None

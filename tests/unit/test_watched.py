@@ -321,9 +321,9 @@ def test_a_full_disk_costs_a_line_of_the_log_and_no_action(
         log = KeptLog()
         assert act(Reloading, host, action, probe=probe, log=log) == (SUCCESS, ""), action
         lines = [line for line in log.lines if "sentinel" in line]
-        assert lines == [f"WARNING: {action}: the sentinel will not watch r1: [Errno 28] No space left on device"], (
-            action
-        )
+        said = f"WARNING: {action}: the sentinel will not watch r1: [Errno 28] No space left on device"
+        # The recurring monitor tries again, and again; what was said once is enough.
+        assert lines == ([] if action == "monitor" and not probe else [said]), action
     # It was told of nothing that is not there to be read.
     assert told.said == ["forget r1\n"]
     assert not process.gone
@@ -451,6 +451,15 @@ def test_a_glance_says_what_is_wrong(host: FakeHost) -> None:
     assert glance(Service, host) == "answers with HTTP status 503"
 
 
+def test_what_this_machine_lacks_is_no_fault_of_the_service(host: FakeHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(address: object, timeout: float) -> FakeSocket:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(host, "connect", none_left)
+    with pytest.raises(OcfError, match="cannot be asked: too many open files"):
+        glance(Service, host)
+
+
 def test_a_glance_ends_at_its_deadline(host: FakeHost) -> None:
     host.serve(PORT)
     began = host.clock.now
@@ -458,21 +467,20 @@ def test_a_glance_ends_at_its_deadline(host: FakeHost) -> None:
     assert host.clock.now - began == pytest.approx(1, abs=0.05)
 
 
-def test_silence_is_left_to_the_monitor_where_a_backend_may_excuse_it(host: FakeHost) -> None:
+def test_all_but_a_refusal_is_left_to_the_monitor_where_a_backend_may_excuse_it(host: FakeHost) -> None:
     class Excused(Service):
-        silence_excused = True
+        backend_excused = True
 
     host.serve(PORT)
     assert glance(Excused, host) == ""
-    # Silence alone: what is refused or wrong is no backend's doing.
     host.serve(PORT, b"HTTP/1.0 503 Busy\r\n\r\n")
-    assert glance(Excused, host) == "answers with HTTP status 503"
+    assert glance(Excused, host) == ""
     del host.sockets[PORT]
     assert glance(Excused, host) == "127.0.0.1:8080: connection refused"
-    assert Keystone.silence_excused
-    assert NovaApi.silence_excused
-    assert Dashboard.silence_excused
-    assert not RabbitMQ.silence_excused
+    assert Keystone.backend_excused
+    assert NovaApi.backend_excused
+    assert Dashboard.backend_excused
+    assert not RabbitMQ.backend_excused
 
 
 def test_a_degraded_service_has_nothing_for_the_sentinel(host: FakeHost) -> None:
