@@ -36,7 +36,7 @@ class Rounds:
     *tell* gets a Look, or None when the looks themselves were late; it is called from the threads of this class.
     """
 
-    __slots__ = ("_clock", "_lookers", "_queue", "_tell", "_thread", "_together", "beat", "every")
+    __slots__ = ("_chance", "_clock", "_lookers", "_queue", "_tell", "_thread", "_together", "beat", "every")
 
     def __init__(self, clock: Clock, tell: Callable[[Look | None], object], *, every: float = EVERY) -> None:
         self._clock = clock
@@ -49,6 +49,7 @@ class Rounds:
         self._thread = threading.Thread(target=self._run, name="looks", daemon=True)
         self.beat = clock.monotonic()
         self.every = every
+        self._chance = random.Random()
 
     def start(self) -> None:
         self._thread.start()
@@ -68,7 +69,7 @@ class Rounds:
     # --- the common thread
 
     def _run(self) -> None:
-        due = self._clock.monotonic() + self.every * random.random()
+        due = self._clock.monotonic() + self.every * self._chance.random()
         while True:
             now = self.beat = self._clock.monotonic()
             wait = max(0.0, due - now) if self._together else BEAT
@@ -109,7 +110,7 @@ class Rounds:
         threading.Thread(target=self._alone, args=(looker,), name=f"looks at {instance}", daemon=True).start()
 
     def _after(self, moment: float) -> float:
-        return moment + self.every * (1 + JITTER * (2 * random.random() - 1))
+        return moment + self.every * (1 + JITTER * (2 * self._chance.random() - 1))
 
     # --- a slow one's own thread
 
